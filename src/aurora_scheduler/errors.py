@@ -1,0 +1,185 @@
+"""Every error a user can meet.
+
+One base class, `AuroraError`; each kind is named by its condition, carries what it is about as attributes, and
+ends its sentence with advice: what was given, why it was refused, what is accepted instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArgumentsError",
+    "AuroraError",
+    "CallbackError",
+    "ForeignTablesError",
+    "ForkedProcessError",
+    "JobExistsError",
+    "JobNotFoundError",
+    "NewerSchemaError",
+    "NotADatabaseError",
+    "OptionError",
+    "ScheduleError",
+    "SchedulerStopped",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreReadOnlyError",
+    "StoreUnavailableError",
+    "UnknownOptionError",
+    "shown",
+]
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """`value` as an error message shows it: its `repr`, cut so that no input can flood a log.
+
+    >>> shown("every blue moon")
+    "'every blue moon'"
+    >>> shown("x" * 1000, limit=10)
+    "'xxxxxxxxx… (1,002 characters)"
+    """
+    if isinstance(value, str) and len(value) > 10 * limit:
+        text = repr(value[: 10 * limit])[:limit]
+        return f"{text}… ({len(value):,} characters)"
+    try:
+        text = repr(value)
+    except Exception as exc:  # a hostile __repr__ must not replace the error that is being told
+        text = f"<{type(value).__name__} whose repr raises {type(exc).__name__}>"
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
+class AuroraError(Exception):
+    """The base of every error that Aurora Scheduler raises on purpose."""
+
+
+class ScheduleError(AuroraError, ValueError):
+    """A schedule, or the time zone it is read in, that cannot be understood or would never fire.
+
+    Attributes:
+        text: the schedule as it was given.
+        part: the part of it that is at fault, or None where that is the whole.
+        accepted: what is accepted there, in words, or None.
+    """
+
+    def __init__(self, text: object, reason: str, *, part: str | None = None, accepted: str | None = None) -> None:
+        self.text = text
+        self.part = part
+        self.accepted = accepted
+        at = f" at {shown(part)}" if part is not None and part != text else ""
+        tail = f"; accepted: {accepted}" if accepted else ""
+        super().__init__(f"cannot use the schedule {shown(text)}{at}: {reason}{tail}")
+
+
+class OptionError(AuroraError, ValueError):
+    """An argument or option with a value that is not accepted.
+
+    Attributes:
+        option: the name of the option.
+        value: the value that was given.
+    """
+
+    def __init__(self, option: str, value: object, reason: str) -> None:
+        self.option = option
+        self.value = value
+        super().__init__(f"{option}={shown(value)}: {reason}")
+
+
+class UnknownOptionError(OptionError, TypeError):
+    """An option that does not exist, or is not built yet. Nothing is ever ignored silently."""
+
+
+class CallbackError(AuroraError, ValueError):
+    """A callback that cannot be stored, found, or called with the arguments given.
+
+    Attributes:
+        callback: the callback as it was given.
+    """
+
+    def __init__(self, callback: object, reason: str) -> None:
+        self.callback = callback
+        super().__init__(f"cannot use the callback {shown(callback)}: {reason}")
+
+
+class ArgumentsError(CallbackError, TypeError):
+    """`callback_args` that are not JSON, or that the callback's signature does not take."""
+
+
+class JobNotFoundError(AuroraError, LookupError):
+    """No job has this id.
+
+    Attributes:
+        job_id: the id that was asked for.
+    """
+
+    def __init__(self, job_id: object) -> None:
+        self.job_id = job_id
+        super().__init__(f"there is no job with the id {shown(job_id)}; get_all_jobs() lists the ids there are")
+
+
+class JobExistsError(AuroraError):
+    """A job with this id is there already, and `if_exists` is "error".
+
+    Attributes:
+        job_id: the id that is taken.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"a job with the id {shown(job_id)} exists already; "
+            'if_exists="update" makes it as given now, if_exists="keep" leaves it as it is'
+        )
+
+
+class SchedulerStopped(AuroraError, RuntimeError):
+    """The call needs a scheduler that is open, and this one is not: not initialised yet, stopped, or failed."""
+
+
+class ForkedProcessError(SchedulerStopped):
+    """The scheduler was started in a parent process; threads do not survive a fork."""
+
+
+class StoreError(AuroraError):
+    """The database cannot be used.
+
+    Attributes:
+        path: the database, as it was given.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = path
+        super().__init__(f"the database {shown(str(path), 300)}: {reason}")
+
+
+class NotADatabaseError(StoreError):
+    """The file exists and is not an SQLite database. It has not been touched."""
+
+
+class ForeignTablesError(StoreError):
+    """The database has tables of our names that are not ours. It has not been touched."""
+
+
+class NewerSchemaError(StoreError):
+    """The database was written by a newer release. It has not been touched."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The database, or its directory, cannot be written."""
+
+
+class StoreCorruptError(StoreError):
+    """The database is damaged."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be written just now (locked, disk full, input/output error). Trying again may help."""
+
+
+def one_of(accepted: Any) -> str:
+    """The accepted words as a sentence shows them.
+
+    >>> one_of(["update", "keep"])
+    '"update" or "keep"'
+    """
+    words = [f'"{word}"' for word in accepted]
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

@@ -1,0 +1,387 @@
+"""The nouns: jobs, executions, their statuses and policies. Frozen values, nothing that acts.
+
+Two rules make the names readable. A field that holds an *instant* (integer microseconds, UTC) has a bare name:
+`next_fire`, `scheduled`, `started`. What a user reads has the longer one, and is an aware `datetime` in the job's
+time zone: `next_run_time`, `scheduled_for`, `started_at`. Durations are microseconds inside `Policies` and
+`timedelta` on `Job`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from aurora_scheduler.instants import SECOND, presented
+
+__all__ = [
+    "OPEN",
+    "CallbackName",
+    "Change",
+    "ChangeKind",
+    "Execution",
+    "ExecutionStatus",
+    "Job",
+    "JobStatus",
+    "Outcome",
+    "Policies",
+    "ScheduleType",
+    "Trigger",
+]
+
+
+class ScheduleType(StrEnum):
+    """How a schedule was said."""
+
+    RELATIVE = "relative"
+    ABSOLUTE = "absolute"
+    CRON = "cron"
+    PHRASE = "phrase"
+
+
+class JobStatus(StrEnum):
+    """The state of a job. Only an active job fires."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """Put to rest by a person."""
+    DEACTIVATED = "deactivated"
+    """Put to rest by the retry rule: it failed more often than its retries allow."""
+    UNRESOLVED = "unresolved"
+    """Its callback cannot be imported, or its time zone is unknown here. Kept, shown, and tried again."""
+    FINISHED = "finished"
+    """No firing is to come, no attempt waits or runs."""
+
+
+class ExecutionStatus(StrEnum):
+    """The state of one attempt, or the reason why there was none."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """Its process died, or lost the database, before the end could be written."""
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this state never changes again."""
+        return self not in OPEN
+
+
+#: The states that are not final.
+OPEN = frozenset({ExecutionStatus.WAITING, ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING})
+
+
+class Trigger(StrEnum):
+    """What asked for a firing."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackName:
+    """Where a callback is found again: a module, the qualified name in it, and for a script the script's file."""
+
+    module: str
+    qualname: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.qualname}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What a job's options decide. Durations and instants are integer microseconds."""
+
+    max_retries: int = 3
+    retry_delay: int = 300 * SECOND
+    retry_backoff: float = 1.0
+    max_retry_delay: int = 86_400 * SECOND
+    retry_jitter: int = 0
+    on_exhausted: str = "deactivate"
+    starts: int | None = None
+    ends: int | None = None
+    max_runs: int | None = None
+    misfire: str = "run_once"
+    misfire_grace: int = 60 * SECOND
+    overlap: str = "skip"
+    max_instances: int = 1
+    timeout: int | None = None
+    jitter: int = 0
+    delivery: str = "at_least_once"
+    runner: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A stored definition and its state: name, schedule, callback, arguments, policies.
+
+    A `Job` is a snapshot: it never changes under you. Ask for it again to see what became of it.
+    """
+
+    id: str
+    name: str
+    schedule_type: ScheduleType
+    schedule_value: str
+    callback: CallbackName
+    callback_args: Mapping[str, Any]
+    timezone: str
+    policies: Policies = field(default_factory=Policies)
+    tags: tuple[str, ...] = ()
+
+    anchor: int
+    """The instant that intervals count from."""
+    created: int
+    updated: int
+    generation: int = 1
+    """Which job of this id: an id that is used again is another job."""
+    version: int = 1
+    """Counts the writes to this job; a write decided on another version is refused."""
+
+    status: JobStatus = JobStatus.ACTIVE
+    status_reason: str | None = None
+    next_fire: int | None = None
+    runs: int = 0
+    """Scheduled firings claimed so far; `max_runs` counts these."""
+    retry_count: int = 0
+    """The streak of failures since the last success."""
+    last_run: int | None = None
+    last_run_result: Mapping[str, Any] | None = None
+    """The stored result of the last attempt that ended."""
+
+    @property
+    def callback_module(self) -> str:
+        """The module that the callback is imported from."""
+        return self.callback.module
+
+    @property
+    def callback_function(self) -> str:
+        """The callback's qualified name in its module."""
+        return self.callback.qualname
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the job fires: its status is active."""
+        return self.status is JobStatus.ACTIVE
+
+    @property
+    def next_run_time(self) -> datetime | None:
+        """The next firing, in the job's time zone; None when nothing is to come, and for a job that is not active."""
+        return presented(self.next_fire, self.timezone) if self.is_active else None
+
+    @property
+    def last_run_time(self) -> datetime | None:
+        """When the last attempt that ended had begun, in the job's time zone."""
+        return presented(self.last_run, self.timezone)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job was created, in its time zone."""
+        return _shown(self.created, self.timezone)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the definition, or the status by a call, was last changed, in the job's time zone."""
+        return _shown(self.updated, self.timezone)
+
+    @property
+    def max_retries(self) -> int:
+        """How many retries may follow a first failure."""
+        return self.policies.max_retries
+
+    @property
+    def retry_delay(self) -> timedelta:
+        """The wait before the first retry."""
+        return timedelta(microseconds=self.policies.retry_delay)
+
+    @property
+    def retry_backoff(self) -> float:
+        """What each further retry multiplies that wait by."""
+        return self.policies.retry_backoff
+
+    @property
+    def max_retry_delay(self) -> timedelta:
+        """The longest wait before a retry."""
+        return timedelta(microseconds=self.policies.max_retry_delay)
+
+    @property
+    def retry_jitter(self) -> timedelta:
+        """Up to this much is added to the wait before a retry."""
+        return timedelta(microseconds=self.policies.retry_jitter)
+
+    @property
+    def on_exhausted(self) -> str:
+        """What follows the last retry's failure: "deactivate" or "continue"."""
+        return self.policies.on_exhausted
+
+    @property
+    def start_at(self) -> datetime | None:
+        """No firing before this, in the job's time zone."""
+        return presented(self.policies.starts, self.timezone)
+
+    @property
+    def end_at(self) -> datetime | None:
+        """No firing after this, in the job's time zone."""
+        return presented(self.policies.ends, self.timezone)
+
+    @property
+    def max_runs(self) -> int | None:
+        """After this many scheduled firings were begun the job is finished."""
+        return self.policies.max_runs
+
+    @property
+    def misfire(self) -> str:
+        """What becomes of firings that are found late: "run_once"."""
+        return self.policies.misfire
+
+    @property
+    def misfire_grace(self) -> timedelta:
+        """How late a firing may start before it counts as missed."""
+        return timedelta(microseconds=self.policies.misfire_grace)
+
+    @property
+    def overlap(self) -> str:
+        """What becomes of a firing that comes due while the last one runs: "skip"."""
+        return self.policies.overlap
+
+    @property
+    def max_instances(self) -> int:
+        """How many executions of this job may run at once."""
+        return self.policies.max_instances
+
+    @property
+    def timeout(self) -> timedelta | None:
+        """How long an attempt may run, or None."""
+        return None if self.policies.timeout is None else timedelta(microseconds=self.policies.timeout)
+
+    @property
+    def jitter(self) -> timedelta:
+        """Up to this much is added to each firing's instant."""
+        return timedelta(microseconds=self.policies.jitter)
+
+    @property
+    def delivery(self) -> str:
+        """What a dead process means for an attempt: "at_least_once" runs it again."""
+        return self.policies.delivery
+
+    @property
+    def runner(self) -> str:
+        """Where the callback runs: "auto", "thread", "trio" or "app"."""
+        return self.policies.runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One attempt at one firing, or the record of why a firing (or a range of them) was not run."""
+
+    id: str
+    job_id: str
+    generation: int
+    job_name: str
+    timezone: str
+    scheduled: int
+    last_scheduled: int
+    count: int = 1
+    """How many instants the record stands for: 1, or more for a missed or skipped range."""
+    attempt: int = 1
+    trigger: Trigger = Trigger.SCHEDULE
+    status: ExecutionStatus
+    reason: str | None = None
+    due: int
+    started: int | None = None
+    finished: int | None = None
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+    traceback: str | None = None
+    owner: str | None = None
+
+    @property
+    def scheduled_for(self) -> datetime:
+        """The nominal instant of the firing, in the job's time zone; the first one, for a range."""
+        return _shown(self.scheduled, self.timezone)
+
+    @property
+    def last_scheduled_for(self) -> datetime:
+        """The last instant the record stands for, in the job's time zone."""
+        return _shown(self.last_scheduled, self.timezone)
+
+    @property
+    def due_at(self) -> datetime:
+        """When this attempt was due: for a retry later than `scheduled_for`. In the job's time zone."""
+        return _shown(self.due, self.timezone)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the callback began, in the job's time zone."""
+        return presented(self.started, self.timezone)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the record became final, in the job's time zone."""
+        return presented(self.finished, self.timezone)
+
+    @property
+    def lateness(self) -> timedelta | None:
+        """How long after it was due the attempt began; None when it has not begun."""
+        return None if self.started is None else timedelta(microseconds=self.started - self.due)
+
+    @property
+    def idempotency_key(self) -> str:
+        """Names the firing, the same over all its attempts: `job_id:scheduled_for` in ISO form, UTC."""
+        moment = _shown(self.scheduled, "UTC")
+        return f"{self.job_id}:{moment.isoformat().replace('+00:00', 'Z')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one attempt: everything a callback can do, as a value."""
+
+    status: ExecutionStatus
+    reason: str | None = None
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+class ChangeKind(StrEnum):
+    """What happened to a job other than its firings."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DEACTIVATED = "deactivated"
+    UNRESOLVED = "unresolved"
+    RESOLVED = "resolved"
+    FINISHED = "finished"
+    DELETED = "deleted"
+    RUN_REQUESTED = "run_requested"
+    CANCEL_REQUESTED = "cancel_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of a job's own history: who reads it learns why it did not run, and other processes what to reload."""
+
+    job_id: str
+    generation: int
+    at: int
+    kind: ChangeKind
+    detail: str | None = None
+
+
+def _shown(instant: int, zone_name: str) -> datetime:
+    moment = presented(instant, zone_name)
+    assert moment is not None
+    return moment
