@@ -21,6 +21,7 @@ __all__ = [
     "CallbackName",
     "Change",
     "ChangeKind",
+    "Commit",
     "Execution",
     "ExecutionStatus",
     "Job",
@@ -379,6 +380,23 @@ class Change:
     at: int
     kind: ChangeKind
     detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What one decision writes: all of it in one transaction, or nothing.
+
+    Every change to a job's executions goes with a write of the job's row, so that one number, the job's version,
+    tells whether a decision was taken on what is still so.
+    """
+
+    job: Job | None
+    """The job's state as it shall stand, its version one above the version decided upon; None: the job is gone."""
+    new: tuple[Execution, ...] = ()
+    """Rows that come into being."""
+    moved: tuple[Execution, ...] = ()
+    """Rows that were open, as they shall stand."""
+    change: Change | None = None
 
 
 def _shown(instant: int, zone_name: str) -> datetime:

@@ -1,0 +1,67 @@
+"""Aurora Scheduler: persistent jobs, fired on time by a Trio nursery in a thread of its own, called from any program.
+
+The public names are here, and nothing else. Inside, imports run downwards only: facades (`manager`, `service`), what
+can be asked (`scheduler`), the thread (`host`), the engine, the stores, the calls' transactions (`commands`), what a
+user says (`definition`), the rules, the schedules, and at the bottom the nouns (`model`).
+"""
+
+from aurora_scheduler.definition import NewJob
+from aurora_scheduler.errors import (
+    ArgumentsError,
+    AuroraError,
+    CallbackError,
+    ForeignTablesError,
+    ForkedProcessError,
+    JobExistsError,
+    JobNotFoundError,
+    NewerSchemaError,
+    NotADatabaseError,
+    OptionError,
+    ScheduleError,
+    SchedulerStopped,
+    StoreCorruptError,
+    StoreError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    UnknownOptionError,
+)
+from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.preview import next_fire_times, parse_schedule
+from aurora_scheduler.schedules import Schedule
+from aurora_scheduler.service import CronService, get_cron_service, schedule_task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentsError",
+    "AuroraError",
+    "CallbackError",
+    "CronService",
+    "Execution",
+    "ExecutionStatus",
+    "ForeignTablesError",
+    "ForkedProcessError",
+    "Job",
+    "JobExistsError",
+    "JobNotFoundError",
+    "JobStatus",
+    "NewJob",
+    "NewerSchemaError",
+    "NotADatabaseError",
+    "OptionError",
+    "Schedule",
+    "ScheduleError",
+    "SchedulerManager",
+    "SchedulerStopped",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreReadOnlyError",
+    "StoreUnavailableError",
+    "UnknownOptionError",
+    "__version__",
+    "get_cron_service",
+    "next_fire_times",
+    "parse_schedule",
+    "schedule_task",
+]

@@ -1,0 +1,53 @@
+"""The only door to time, ids and chance. Nobody else in the package asks for them; a test holds that."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+import tzlocal
+
+__all__ = ["SystemClock", "local_zone_name", "new_id"]
+
+_log = logging.getLogger("aurora_scheduler.clock")
+
+
+class SystemClock:
+    """The machine's wall clock, and ids that sort by it. Safe to use from any thread."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._chance = random.Random(seed) if seed is not None else random.SystemRandom()
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def now(self) -> int:
+        """The instant: microseconds since the epoch, UTC."""
+        return time.time_ns() // 1000
+
+    def new_id(self) -> str:
+        """A new id: 32 hexadecimal digits, the instant first, so that later ids sort after earlier ones."""
+        with self._lock:
+            # Two ids in one microsecond, or after the clock was set back a little, must still sort as they came.
+            self._last = max(self._last + 1, self.now())
+            return new_id(self._last, self._chance.getrandbits(64))
+
+
+def new_id(instant: int, chance: int) -> str:
+    """The id made of an instant and 64 random bits.
+
+    >>> new_id(1_000_000, 255)
+    '00000000000f424000000000000000ff'
+    """
+    return f"{instant:016x}{chance:016x}"
+
+
+def local_zone_name() -> str:
+    """The IANA name of the machine's own time zone; "UTC", with a warning in the log, where that is unknown."""
+    try:
+        name = tzlocal.get_localzone_name()
+    except (LookupError, ValueError, OSError) as error:
+        _log.warning("the machine's time zone is unknown (%s); UTC is used: pass timezone= to say another", error)
+        return "UTC"
+    return name or "UTC"

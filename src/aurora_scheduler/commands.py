@@ -1,0 +1,154 @@
+"""What a call does: each function is one transaction's work on a store, the same for every facade and every process.
+
+They run in the writer's thread, where reading, deciding and writing see one state; what they decide by are the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aurora_scheduler.definition import Declared, redeclared, refuse_never
+from aurora_scheduler.errors import JobExistsError, JobNotFoundError
+from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job
+from aurora_scheduler.ports import Clock, Snapshot, Store
+from aurora_scheduler.rules import cancel_waiting, pause, recover, request_cancel, request_run, resume
+from aurora_scheduler.rules.firing import Reason, closed
+
+__all__ = [
+    "activate_job",
+    "cancel_execution",
+    "create_jobs",
+    "deactivate_job",
+    "delete_job",
+    "recover_orphans",
+    "replace_job",
+    "run_job",
+]
+
+
+def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:
+    """Add the jobs, or make those that exist as they are said now; all or none. The ids, in order."""
+    return [_create(store, clock, new) for new in declared]
+
+
+def _create(store: Store, clock: Clock, new: Declared) -> str:
+    existing = store.job(new.job.id)
+    if existing is None:
+        refuse_never(new.job)
+        job = replace(new.job, generation=store.next_generation(new.job.id))
+        store.insert(job)
+        store.record(_change(job, ChangeKind.CREATED, job.created))
+    elif new.if_exists == "error":
+        raise JobExistsError(existing.id)
+    elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:
+        store.replace(job)
+        store.record(_change(job, ChangeKind.UPDATED, job.updated))
+    return new.job.id
+
+
+def replace_job(store: Store, job: Job) -> Job:
+    """Write an edited job over the version it was made from. Raises `Stale` where that is not the last any more."""
+    store.replace(job)
+    store.record(_change(job, ChangeKind.UPDATED, job.updated))
+    return job
+
+
+def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
+    """Delete the job; what waits is cancelled, what runs goes on, its history stays. False if there is none."""
+    found = store.snapshot(job_id)
+    if found is None:
+        return False
+    job, now = found.job, clock.now()
+    waiting, _ = _sorted(found)
+    store.remove(job)
+    store.commit(
+        Commit(
+            job=None,
+            moved=tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DELETED, now) for row in waiting),
+            change=_change(job, ChangeKind.DELETED, now),
+        )
+    )
+    return True
+
+
+def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool = False) -> bool:
+    """Pause the job, and cancel what runs if that is asked for. False if there is none."""
+    found = store.snapshot(job_id)
+    if found is None:
+        return False
+    waiting, running = _sorted(found)
+    commit = pause(found.job, waiting, clock.now())
+    if commit is not None:
+        store.commit(commit)
+    if cancel_running:
+        for row in running:
+            cancel_execution(store, clock, row.id)
+    return True
+
+
+def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
+    """Let a paused or deactivated job fire again. Whether it is active now: False if there is none, or it is over."""
+    found = store.snapshot(job_id)
+    if found is None:
+        return False
+    waiting, running = _sorted(found)
+    commit = resume(found.job, waiting, len(running), clock.now(), clock.new_id())
+    if commit is None or commit.job is None:
+        return found.job.is_active
+    store.commit(commit)
+    return commit.job.is_active
+
+
+def run_job(store: Store, clock: Clock, job_id: str, execution_id: str) -> Execution:
+    """Ask for a run by hand, now. Raises `JobNotFoundError`."""
+    job = store.job(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    now = clock.now()
+    scheduled = now
+    while store.is_recorded(job.id, job.generation, scheduled):
+        scheduled += 1
+    commit, execution = request_run(job, scheduled, now, execution_id)
+    store.commit(commit)
+    return execution
+
+
+def cancel_execution(store: Store, clock: Clock, execution_id: str) -> bool:
+    """Cancel an attempt that waits, or ask its owner to cancel it. False if there is none, or it is over."""
+    row = store.execution(execution_id)
+    if row is None or row.status.is_final:
+        return False
+    if row.status is ExecutionStatus.CANCELLING:
+        return True
+    found = store.snapshot(row.job_id)
+    job = found.job if found is not None and found.job.generation == row.generation else None
+    if row.status is ExecutionStatus.RUNNING:
+        store.commit(request_cancel(job, row, clock.now()))
+        return True
+    waiting, running = _sorted(found) if found is not None and job is not None else ((), ())
+    store.commit(cancel_waiting(job, row, len(waiting) - 1, len(running), clock.now()))
+    return True
+
+
+def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
+    """What owners before `owner` began and did not end is lost, and runs again where it should; how many it were."""
+    orphans = store.orphans(owner)
+    for row, deaths in orphans:
+        found = store.snapshot(row.job_id)
+        if found is not None and found.job.generation != row.generation:
+            found = None
+        waiting, running = _sorted(found) if found is not None else ((), ())
+        others = sum(other.id != row.id for other in running)
+        job = None if found is None else found.job
+        store.commit(recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id))
+    return len(orphans)
+
+
+def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:
+    waiting = tuple(row for row in found.open if row.status is ExecutionStatus.WAITING)
+    return waiting, tuple(row for row in found.open if row.status is not ExecutionStatus.WAITING)
+
+
+def _change(job: Job, kind: ChangeKind, now: int) -> Change:
+    return Change(job_id=job.id, generation=job.generation, at=now, kind=kind)

@@ -1,0 +1,227 @@
+"""From what a user says to a `Job`: everything is checked here, in the caller's own thread, before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aurora_scheduler.callbacks import check_arguments, checked_arguments, is_async, name_of, named, resolve
+from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError
+from aurora_scheduler.instants import presented
+from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
+from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
+from aurora_scheduler.rules import following
+from aurora_scheduler.schedules import load_zone, parse_schedule
+
+__all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
+
+IF_EXISTS = ("error", "update", "keep")
+
+_CHANGEABLE = ("name", "schedule", "callback", "callback_args", "timezone", "tags")
+
+
+class NewJob:
+    """A job to be created: the arguments of `create_job`, for `create_jobs`.
+
+    >>> NewJob(name="report", schedule="every 1 hour", callback="reports.send", max_retries=1)
+    NewJob(name='report', schedule='every 1 hour', callback='reports.send', max_retries=1)
+    """
+
+    __slots__ = ("callback", "callback_args", "kinds", "name", "options", "schedule")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        schedule: str,
+        callback: Callable[..., object] | str,
+        callback_args: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.name = name
+        self.schedule = schedule
+        self.callback: object = callback
+        self.callback_args = callback_args
+        self.options = options
+        #: The kinds of schedule that are accepted; None: all.
+        self.kinds: Collection[ScheduleType] | None = None
+
+    @classmethod
+    def of_kind(
+        cls,
+        kind: ScheduleType | None,
+        *,
+        name: str,
+        schedule: str,
+        callback: object,
+        callback_args: Mapping[str, Any] | None,
+        **options: Any,
+    ) -> NewJob:
+        """A job whose schedule must be of one kind; its callback may be a pair of module and function."""
+        new = cls(name=name, schedule=schedule, callback="", callback_args=callback_args, **options)
+        new.callback, new.kinds = callback, None if kind is None else (kind,)
+        return new
+
+    def __repr__(self) -> str:
+        said = {"name": self.name, "schedule": self.schedule, "callback": self.callback}
+        if self.callback_args is not None:
+            said["callback_args"] = self.callback_args
+        return f"NewJob({', '.join(f'{key}={value!r}' for key, value in (said | self.options).items())})"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A job that was checked, and what shall happen if its id is taken."""
+
+    job: Job
+    if_exists: str
+
+
+def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) -> Declared:
+    """Check everything about a new job and make the `Job` of it.
+
+    `timezone` is the scheduler's own, for jobs that name none. Raises the error of whatever is wrong; a schedule without any
+    firing to come is refused here, unless the id is given and may stand for a job that is there already.
+    """
+    name = checked_name(new.name)
+    given = dict(new.options)
+    job_id = given.pop("job_id", None)
+    if_exists = checked_choice("if_exists", given.pop("if_exists", "error"), IF_EXISTS)
+    if job_id is not None:
+        checked_name(job_id, "job_id")
+    elif if_exists != "error":
+        raise OptionError("if_exists", if_exists, "needs a job_id: names need not be unique, ids are")
+    zone = given.pop("timezone", None)
+    zone = load_zone(timezone if zone is None else zone).key
+    tags = checked_tags(given.pop("tags", ()))
+    policies = read_options(given, zone)
+    may_be_there = job_id is not None and if_exists != "error"
+    schedule = parse_schedule(
+        new.schedule, zone, now=now, start=policies.starts, kinds=new.kinds, allow_past=may_be_there
+    )
+    callback, args = _checked_callback(new.callback, new.callback_args, policies.runner)
+    job = Job(
+        id=job_id if job_id is not None else new_id(),
+        name=name,
+        schedule_type=schedule.kind,
+        schedule_value=schedule.text,
+        timezone=zone,
+        callback=callback,
+        callback_args=args,
+        policies=policies,
+        tags=tags,
+        anchor=now if policies.starts is None else policies.starts,
+        created=now,
+        updated=now,
+    )
+    job = replace(job, next_fire=following(job, now))
+    if not may_be_there:
+        refuse_never(job)
+    return Declared(job, if_exists)
+
+
+def refuse_never(job: Job) -> None:
+    """Raise `ScheduleError` for a job that would never fire."""
+    if job.next_fire is not None:
+        return
+    # Said again with everything that is known: a time that is past is named as such.
+    schedule = parse_schedule(job.schedule_value, job.timezone, now=job.created, start=job.policies.starts)
+    bounds = [
+        f"{option} is {presented(instant, job.timezone)}"
+        for option, instant in (("start_at", job.policies.starts), ("end_at", job.policies.ends))
+        if instant is not None
+    ]
+    because = f" ({', '.join(bounds)})" if bounds else ""
+    raise ScheduleError(schedule.text, f"it would never fire{because}")
+
+
+def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
+    """`existing` made as `wanted` says, or None where it is so already.
+
+    Who did not change the schedule keeps its anchor and its next firing; a changed schedule starts after now. Id,
+    counters, history and a pause stay; a finished job with a new schedule is active again. Raises `ScheduleError` for a
+    changed schedule that would never fire.
+    """
+    if all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION):
+        return None
+    job = replace(
+        existing,
+        **{field: getattr(wanted, field) for field in _DEFINITION},
+        version=existing.version + 1,
+        updated=now,
+    )
+    if any(_timing(existing, field) != _timing(wanted, field) for field in _TIMING):
+        job = replace(job, anchor=wanted.anchor)
+        job = replace(job, next_fire=following(job, now))
+        refuse_never(replace(job, created=now))
+    elif _timing(existing, "ends") != _timing(wanted, "ends") or existing.policies.max_runs != wanted.policies.max_runs:
+        due = job.next_fire is not None and job.next_fire <= now
+        job = job if due else replace(job, next_fire=following(job, now))
+    if job.status is JobStatus.FINISHED and job.next_fire is not None:
+        job = replace(job, status=JobStatus.ACTIVE)
+    if job.status is JobStatus.UNRESOLVED:
+        job = replace(job, status=JobStatus.ACTIVE, status_reason=None)
+    return job
+
+
+_DEFINITION = (
+    "name", "schedule_type", "schedule_value", "timezone", "callback", "callback_args", "policies", "tags",
+)  # fmt: skip
+_TIMING = ("schedule_type", "schedule_value", "timezone", "starts")
+
+
+def _timing(job: Job, field: str) -> object:
+    return getattr(job.policies, field) if field in ("starts", "ends") else getattr(job, field)
+
+
+def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
+    """The job with `changes` made (`update_job`'s arguments), or None where they change nothing.
+
+    Raises the error of whatever is wrong with them.
+    """
+    for option in ("job_id", "if_exists"):
+        if option in changes:
+            raise UnknownOptionError(option, changes[option], "cannot be changed; a job keeps its id")
+    known = {field: changes[field] for field in _CHANGEABLE if field in changes}
+    options = {option: value for option, value in changes.items() if option not in known}
+    zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
+    policies = read_options(options, zone, job.policies)
+    wanted = replace(
+        job,
+        name=checked_name(known.get("name", job.name)),
+        timezone=zone,
+        tags=checked_tags(known["tags"]) if "tags" in known else job.tags,
+        policies=policies,
+        anchor=now if policies.starts is None else policies.starts,
+        created=now,
+    )
+    if "schedule" in known:
+        schedule = parse_schedule(known["schedule"], zone, now=now, start=policies.starts)
+        wanted = replace(wanted, schedule_type=schedule.kind, schedule_value=schedule.text)
+    if "callback" in known or "callback_args" in known or "runner" in options:
+        callback, args = _checked_callback(
+            known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies.runner
+        )
+        wanted = replace(wanted, callback=callback, callback_args=args)
+    return redeclared(job, wanted, now)
+
+
+def _checked_callback(callback: object, args: object, runner: str) -> tuple[CallbackName, dict[str, Any]]:
+    """The callback's name and the arguments as they are stored, after a look at the function itself."""
+    if isinstance(callback, CallbackName):
+        name = callback
+    elif isinstance(callback, tuple):
+        name = named(*callback)
+    else:
+        name = name_of(callback)
+    function = resolve(name)
+    stored = checked_arguments(args)
+    check_arguments(function, stored)
+    if runner in ("trio", "app") and not is_async(function):
+        raise CallbackError(str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"')
+    if runner == "thread" and is_async(function):
+        raise CallbackError(str(name), 'runner="thread" is for plain functions; leave runner out, or say "trio" or "app"')
+    return name, stored
+
+

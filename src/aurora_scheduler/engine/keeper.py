@@ -1,0 +1,93 @@
+"""What goes on beside the firing: following changes, trying again what could not be found, retention, the clock."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.instants import SECOND
+
+if TYPE_CHECKING:
+    from aurora_scheduler.engine.engine import Engine
+
+__all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
+
+_log = logging.getLogger("aurora_scheduler.keeper")
+
+_AWAY = (StoreUnavailableError, StoreReadOnlyError)
+_DAY = 86_400 * SECOND
+#: A wall clock that went this much otherwise than the monotonic one in a second was set, or the machine slept.
+_STEP = SECOND // 2
+#: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
+_PRUNE = 200
+
+
+async def follow_changes(engine: Engine) -> None:
+    """Bring the tasks in line with the store, as soon as calls in this process have changed it."""
+    while True:
+        ids = await engine.next_changes()
+        try:
+            await engine.load(ids)
+        except _AWAY as error:
+            _log.warning("changed jobs could not be read, trying again: %s", error)
+            engine.note_changes(ids)
+            await trio.sleep(1)
+
+
+async def follow_others(engine: Engine, every: float) -> None:
+    """See what other processes have changed: every so many seconds, one look at the end of an index."""
+    while True:
+        await trio.sleep(every)
+        try:
+            number = engine.last_change
+            engine.last_change, ids = await engine.writer.read(lambda store: store.changes_since(number)).wait()
+        except _AWAY as error:
+            _log.warning("changes of other processes could not be read, trying again: %s", error)
+        else:
+            engine.note_changes(ids)
+
+
+async def retry_unresolved(engine: Engine, every: float) -> None:
+    """Try the callbacks and zones again that could not be found."""
+    while True:
+        await trio.sleep(every)
+        try:
+            await engine.try_unresolved()
+        except _AWAY as error:
+            _log.warning("a job that can run again waits for the database: %s", error)
+
+
+async def keep_history(engine: Engine, every: float) -> None:
+    """Delete what is older than `keep_days`, and of each job what is beyond `keep_executions`, a little at a time."""
+    settings = engine.settings
+    while True:
+        try:
+            before = engine.clock.now() - settings.keep_days * _DAY
+            while await engine.writer.write(lambda store: store.prune_before(before, _PRUNE)).wait():  # noqa: B023
+                await trio.sleep(0)
+            crowded = await engine.writer.read(lambda store: store.crowded(settings.keep_executions, 1000)).wait()
+            for job_id in crowded:
+                await _prune_job(engine, job_id)
+        except _AWAY as error:
+            _log.warning("old history could not be deleted, trying again later: %s", error)
+        await trio.sleep(every)
+
+
+async def _prune_job(engine: Engine, job_id: str) -> None:
+    keep = engine.settings.keep_executions
+    while await engine.writer.write(lambda store: store.prune_job(job_id, keep, _PRUNE)).wait() == _PRUNE:
+        await trio.sleep(0)
+
+
+async def watch_clock(engine: Engine) -> None:
+    """Have every task look at the clock again when it was set, or when the machine has slept."""
+    while True:
+        before = engine.clock.now()
+        await trio.sleep(1)
+        step = engine.clock.now() - before - SECOND
+        if abs(step) > _STEP:
+            _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
+            engine.nudge_all()

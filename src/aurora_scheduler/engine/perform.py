@@ -1,0 +1,115 @@
+"""One attempt, from its claim to its end, as a row of small steps; whatever happens becomes an outcome."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from aurora_scheduler.callbacks import bind, is_async, raised
+from aurora_scheduler.engine.book import Attempt, Entry
+from aurora_scheduler.errors import CallbackError, SchedulerStopped, StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.model import Execution, ExecutionStatus, Outcome
+from aurora_scheduler.ports import Fenced, Refused
+from aurora_scheduler.rules import settle
+
+if TYPE_CHECKING:
+    from aurora_scheduler.engine.engine import Engine
+
+__all__ = ["current_execution", "perform"]
+
+_log = logging.getLogger("aurora_scheduler.engine")
+
+#: The id of the execution whose callback runs in this context; None outside of callbacks.
+current_execution: ContextVar[str | None] = ContextVar("aurora_scheduler_execution", default=None)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+async def perform(engine: Engine, entry: Entry, attempt: Attempt) -> None:
+    """Run the callback of a claimed execution and write its end."""
+    try:
+        current_execution.set(attempt.execution.id)
+        outcome = _as_cancelled(attempt, await _run(engine, entry, attempt))
+        with trio.CancelScope(shield=True):
+            await _write_end(engine, entry, attempt, outcome)
+    finally:
+        engine.attempt_ended(entry, attempt)
+
+
+async def _run(engine: Engine, entry: Entry, attempt: Attempt) -> Outcome:
+    job, execution = entry.job, attempt.execution
+    try:
+        function = await engine.callbacks.find(job.callback)
+    except CallbackError as error:
+        return raised(error)
+    try:
+        arguments = bind(function, job.callback_args, _context(execution))
+        run = engine.runners.choose(job.policies.runner, is_async(function))
+    except Exception as error:
+        return raised(error)
+    return await run(attempt, function, arguments)
+
+
+def _context(execution: Execution) -> dict[str, Any]:
+    return {
+        "job_id": execution.job_id,
+        "job_name": execution.job_name,
+        "execution_id": execution.id,
+        "scheduled_for": execution.scheduled_for,
+        "attempt": execution.attempt,
+        "idempotency_key": execution.idempotency_key,
+    }
+
+
+def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """A cancelled attempt is recorded as cancelled, with what it came to: a thread runs on to its end all the same."""
+    if attempt.cancel_reason is None:
+        return outcome
+    return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)
+
+
+async def _write_end(engine: Engine, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
+    """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
+    pause = _FIRST_PAUSE
+    while True:
+        ended = attempt.as_ended()
+        others = len(entry.attempts) - 1
+        job = None if engine.is_gone(entry) else entry.job
+        waiting = () if job is None else entry.waiting
+        now = engine.clock.now()
+        commit = settle(job, waiting, others, ended, outcome, now, new_id=engine.clock.new_id)
+        try:
+            await engine.commit(entry, commit)
+        except Fenced:
+            _log.error(
+                "execution %s of job %r was given to another owner; its end (%s) is not recorded",
+                ended.id, ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
+            )  # fmt: skip
+            return
+        except Refused:
+            await engine.load([entry.job.id])
+        except (StoreUnavailableError, StoreReadOnlyError) as error:
+            _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        except SchedulerStopped:
+            _log.error(
+                "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
+                ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
+            )  # fmt: skip
+            return
+        else:
+            _report(ended, commit.moved[0], outcome)
+            return
+
+
+def _report(ended: Execution, written: Execution, outcome: Outcome) -> None:
+    extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
+    if outcome.status is ExecutionStatus.FAILED:
+        _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
+    else:
+        _log.debug("job %r: %s", ended.job_name, written.status, extra=extra)

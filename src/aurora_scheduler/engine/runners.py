@@ -1,0 +1,220 @@
+"""Where a callback runs: the scheduler's own Trio loop, a worker thread, or the application's event loop.
+
+Each runner takes an attempt, a function and its arguments, and answers with an outcome; what the callback raises,
+`SystemExit` and `KeyboardInterrupt` included, is an outcome too and ends nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import anyio
+import anyio.to_thread
+import sniffio
+import trio
+
+from aurora_scheduler.callbacks import raised, returned
+from aurora_scheduler.engine.book import Attempt
+from aurora_scheduler.errors import CallbackError
+from aurora_scheduler.model import ExecutionStatus, Outcome
+from aurora_scheduler.ports import Clock
+from aurora_scheduler.tickets import Ticket
+
+__all__ = ["Home", "Runner", "Runners"]
+
+_log = logging.getLogger("aurora_scheduler.engine")
+
+#: How long, in seconds, the application's loop may take to say that it has begun a callback.
+_ANSWER_WITHIN = 5.0
+
+#: How often, in seconds, a loop that runs a callback is looked after.
+_LOOK_AFTER = 1.0
+
+_CANCELLED = Outcome(status=ExecutionStatus.CANCELLED, result={"success": False, "error": "cancelled"}, error="cancelled")
+
+
+class Runner(Protocol):
+    """Runs one attempt."""
+
+    async def __call__(
+        self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]
+    ) -> Outcome:
+        """Call `function`; everything it does becomes the outcome."""
+        ...
+
+
+class Runners:
+    """The places there are, and which one a job's callback runs in."""
+
+    def __init__(self, clock: Clock, home: Home | None, max_workers: int, default: str) -> None:
+        self._clock = clock
+        self._home = home
+        self._default = default
+        # Not anyio's own limiter: the application's worker threads and ours do not wait for each other.
+        self._workers = anyio.CapacityLimiter(max_workers)
+
+    def choose(self, runner: str, is_async: bool) -> Runner:
+        """The runner for a job's `runner` option: "auto" takes the scheduler's default where that fits."""
+        if runner == "auto" and is_async:
+            runner = self._default if self._default in ("trio", "app") else "trio"
+        if not is_async:
+            return self._in_thread
+        return self._in_app if runner == "app" else self._in_trio
+
+    async def _in_trio(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+        attempt.interruptible = True
+        attempt.started = self._clock.now()
+        try:
+            with attempt.scope:
+                return returned(await function(**arguments))
+        except BaseException as error:
+            if _is_cancelled(error):
+                raise  # it is not this attempt that is cancelled, it is the engine
+            return raised(error)
+        return _CANCELLED
+
+    async def _in_thread(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+        def call() -> Outcome:
+            attempt.started = self._clock.now()
+            try:
+                return returned(function(**arguments))
+            except trio.Cancelled:
+                raise  # from anyio.from_thread.check_cancelled(): the attempt was abandoned
+            except BaseException as error:
+                return raised(error)
+
+        # Abandoning is for the end of the scheduler alone: the thread is let go, and its firing recovered at the next
+        # start. Until then an attempt holds its thread, and its job's slot, until it returns.
+        with attempt.scope:
+            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._workers)
+        return _CANCELLED
+
+    async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+        if self._home is None:
+            name = attempt.execution.job_name
+            return raised(
+                CallbackError(
+                    getattr(function, "__qualname__", name),
+                    'runner="app" awaits callbacks on the event loop that initialised the scheduler, and this one was '
+                    'initialised without a loop; use "await manager.initialize()", or runner="trio"',
+                )
+            )
+        attempt.interruptible = True
+        return await self._home.run(attempt, self._clock, lambda: function(**arguments))
+
+
+class Home:
+    """The event loop from which the scheduler was initialised: where `runner="app"` callbacks are awaited."""
+
+    def __init__(self, name: str, post: Callable[[Callable[[], object]], None], start: _Start) -> None:
+        self.name = name
+        #: Has the loop call something soon; raises `RuntimeError` when the loop is gone.
+        self._post = post
+        self._start = start
+
+    @classmethod
+    def here(cls) -> Home | None:
+        """The running loop, or None where there is none."""
+        try:
+            library = sniffio.current_async_library()
+        except sniffio.AsyncLibraryNotFoundError:
+            return None
+        if library == "trio":
+            return cls("Trio", trio.lowlevel.current_trio_token().run_sync_soon, _start_on_trio)
+        return cls("asyncio", partial(_post_to_asyncio, asyncio.get_running_loop()), _start_on_asyncio)
+
+    async def run(self, attempt: Attempt, clock: Clock, call: Callable[[], Awaitable[Any]]) -> Outcome:
+        """Have the home loop await `call()`, in a copy of this context; cancelling here cancels there."""
+        outcome: Ticket[Outcome] = Ticket()
+        begun: Ticket[Callable[[], object]] = Ticket()
+        context = contextvars.copy_context()
+
+        def begin() -> None:
+            if begun.take():
+                attempt.started = clock.now()
+                begun.answer(self._start(call, context, outcome))
+
+        try:
+            self._post(begin)
+            with trio.move_on_after(_ANSWER_WITHIN):
+                await begun.wait()
+            if begun.withdraw():
+                return _failed(f"the application's {self.name} loop did not begin it within {_ANSWER_WITHIN:.0f} s")
+            with attempt.scope:
+                return await self._answer(outcome)
+            self._post(begun.result())
+            return await self._answer(outcome)
+        except RuntimeError as error:  # trio.RunFinishedError is one
+            return _failed(f"the application's {self.name} loop, where it was to run, is gone ({error})")
+
+    async def _answer(self, outcome: Ticket[Outcome]) -> Outcome:
+        while True:
+            with trio.move_on_after(_LOOK_AFTER):
+                return await outcome.wait()
+            self._post(_nothing)  # raises when the loop is gone: then nobody will answer
+
+
+#: Starts an awaitable on the loop it is called on; answers how to cancel it there.
+_Start = Callable[[Callable[[], Awaitable[Any]], contextvars.Context, Ticket[Outcome]], Callable[[], object]]
+
+
+def _post_to_asyncio(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    if not loop.is_running():
+        raise RuntimeError("it has stopped")
+    loop.call_soon_threadsafe(call)
+
+
+def _nothing() -> None:
+    """What is posted to see whether a loop is still there."""
+
+
+def _start_on_asyncio(
+    call: Callable[[], Awaitable[Any]], context: contextvars.Context, outcome: Ticket[Outcome]
+) -> Callable[[], object]:
+    async def run() -> None:
+        try:
+            outcome.answer(returned(await call()))
+        except asyncio.CancelledError:
+            outcome.answer(_CANCELLED)
+            raise
+        except BaseException as error:
+            outcome.answer(raised(error))
+
+    task = asyncio.get_running_loop().create_task(run(), context=context)
+    task.add_done_callback(lambda _: outcome.answer(_CANCELLED))  # ignored, unless it was cancelled before it began
+    return task.cancel
+
+
+def _start_on_trio(
+    call: Callable[[], Awaitable[Any]], context: contextvars.Context, outcome: Ticket[Outcome]
+) -> Callable[[], object]:
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        try:
+            with scope:
+                outcome.answer(returned(await call()))
+        except BaseException as error:
+            outcome.answer(_CANCELLED if _is_cancelled(error) else raised(error))
+            if _is_cancelled(error):
+                raise
+        outcome.answer(_CANCELLED)  # ignored unless the scope was cancelled
+
+    # A system task: it belongs to the application's own run, and there is no nursery of the application's to put it in.
+    trio.lowlevel.spawn_system_task(run, context=context)
+    return scope.cancel
+
+
+def _failed(error: str) -> Outcome:
+    return Outcome(status=ExecutionStatus.FAILED, result={"success": False, "error": error}, error=error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_cancelled(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled)

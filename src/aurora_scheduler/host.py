@@ -1,0 +1,234 @@
+"""The thread: `trio.run` in a thread of its own, and the way in and out for other threads and event loops.
+
+A call does not pass through the Trio thread at all. It is handed to the store's writer, from whichever thread it is
+made, and answered after its commit; the engine hears of the change and follows. So a call never waits for an event
+loop, and none can deadlock: not from asyncio, not from Trio, not from a callback, not from the scheduler's own thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import trio
+
+from aurora_scheduler.engine import Engine, Home, Settings, current_execution
+from aurora_scheduler.errors import ForkedProcessError, SchedulerStopped, StoreError
+from aurora_scheduler.model import Execution
+from aurora_scheduler.ports import Clock, Notes, Store
+from aurora_scheduler.stores import ThreadedWriter
+from aurora_scheduler.tickets import Ticket
+
+__all__ = ["Host"]
+
+T = TypeVar("T")
+_log = logging.getLogger("aurora_scheduler.host")
+
+#: At interpreter exit the scheduler takes this many seconds at most, of which callbacks get the first.
+_EXIT, _EXIT_DRAIN = 5.0, 3.0
+
+
+class Host:
+    """One run of a scheduler: an open store, a thread, and, once begun, an engine in it.
+
+    `open` starts the thread, `begin` the firing, `stop` ends both. A host runs once.
+    """
+
+    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+        self.clock = clock
+        self.settings = settings
+        self._writer = ThreadedWriter(store, self._on_commit)
+        self._pid = os.getpid()
+        self._home: Home | None = None
+        self._engine: Engine | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._begun: trio.Event | None = None
+        self._wants_firing = False
+        self._stop_drain: float | None = None
+        #: Answered when the store is open; fails with `StoreError` where it cannot be.
+        self.opened: Ticket[None] = Ticket()
+        self._ended: Ticket[None] = Ticket()
+        self._failure: BaseException | None = None
+        self._awaited: dict[str, list[Ticket[Execution]]] = {}
+        self._gate = threading.RLock()
+        self._thread = threading.Thread(target=self._run, name="aurora-scheduler", daemon=True)
+
+    # -- life, from outside -------------------------------------------------------------------------------------
+
+    def open(self, home: Home | None) -> None:
+        """Start the thread, which opens the store."""
+        self._home = home
+        _alive.add(self)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Begin firing; a second call does nothing."""
+        self.check()
+        self._wants_firing = True
+        self._post(self._begin)
+
+    def stop(self, drain: float) -> Ticket[None]:
+        """Stop: callbacks that run get `drain` seconds, then async ones are cancelled. Answered when all is closed."""
+        self._check_process()
+        with self._gate:
+            if self._stop_drain is None:
+                self._stop_drain = drain
+        self._post(self._end)
+        return self._ended
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether `begin` was called and `stop` was not."""
+        return self._wants_firing and self._stop_drain is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are taken."""
+        return self._stop_drain is None and self._failure is None and self._pid == os.getpid()
+
+    def join(self) -> None:
+        """Wait for the thread's last steps after `stop` was answered; not where a callback was left behind in it."""
+        abandoned = self._engine is not None and self._engine.abandoned
+        if not abandoned and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Have the writer do `work` in a transaction. From any thread."""
+        self.check()
+        return self._writer.write(work)
+
+    def read(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Have `work`, which only reads, done. From any thread."""
+        self.check()
+        return self._writer.read(work)
+
+    def await_end(self, execution_id: str) -> Ticket[Execution]:
+        """A ticket for the final row of an execution that is about to be asked for."""
+        if current_execution.get() is not None:
+            raise SchedulerStopped(
+                "wait=True from inside a callback would hold this callback's place while it waits for another; "
+                "call it without wait, and look at the execution later"
+            )
+        if not self.is_firing:
+            raise SchedulerStopped("wait=True needs a scheduler that fires: call start() first")
+        ticket: Ticket[Execution] = Ticket()
+        with self._gate:
+            self._awaited.setdefault(execution_id, []).append(ticket)
+        return ticket
+
+    def forget_end(self, execution_id: str) -> None:
+        """Nobody waits for that execution any more."""
+        with self._gate:
+            self._awaited.pop(execution_id, None)
+
+    def check(self) -> None:
+        """Raise `SchedulerStopped` where calls are not taken."""
+        self._check_process()
+        if self._failure is not None:
+            raise SchedulerStopped(f"the scheduler failed: {self._failure!r}") from self._failure
+        if self._stop_drain is not None:
+            raise SchedulerStopped("the scheduler is stopped; initialize it again to go on")
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedProcessError(
+                f"this scheduler was started in process {self._pid}, and threads do not survive a fork: "
+                "make one of your own here, after the fork"
+            )
+
+    def _on_commit(self, notes: Notes) -> None:
+        # In the writer's thread, after each transaction.
+        engine = self._engine
+        if notes.touched and engine is not None:
+            self._post(lambda: engine.note_changes(notes.touched))
+        for row in notes.ended:
+            with self._gate:
+                tickets = self._awaited.pop(row.id, ())
+            for ticket in tickets:
+                ticket.answer(row)
+
+    def _post(self, call: Callable[[], None]) -> None:
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(call)
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._main)
+        except BaseException as error:
+            self._failure = error
+            _log.critical("the scheduler failed and has stopped; no job fires any more", exc_info=error)
+            self.opened.fail(SchedulerStopped(f"the scheduler failed: {error!r}"))
+        finally:
+            self._writer.close()
+            self._fail_waiting()
+            _alive.discard(self)
+            self._ended.answer(None)
+
+    async def _main(self) -> None:
+        self._begun = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        async with trio.open_nursery() as nursery:
+            try:
+                await nursery.start(self._writer.run)
+            except StoreError as error:
+                self._failure = error
+                self.opened.fail(error)
+                return
+            self.opened.answer(None)
+            nursery.start_soon(self._answer_if_abandoned)
+            if self._stop_drain is not None:
+                self._end()
+            await self._begun.wait()
+            if self._engine is not None:
+                await self._engine.run()
+            self._writer.close()
+
+    def _begin(self) -> None:
+        if self._engine is None and self._begun is not None:
+            self._engine = Engine(self._writer, self.clock, self.settings, self._home)
+            self._begun.set()
+
+    def _end(self) -> None:
+        if self._engine is not None:
+            self._engine.stop(self._stop_drain or 0.0)
+        elif self._begun is not None:
+            self._begun.set()
+
+    async def _answer_if_abandoned(self) -> None:
+        """Where a callback will not end, its thread stays; the store is closed, and who stopped need not wait longer."""
+        await self._writer.closed.wait()
+        if self._engine is not None and self._engine.abandoned:
+            self._fail_waiting()
+            _alive.discard(self)
+            self._ended.answer(None)
+
+    def _fail_waiting(self) -> None:
+        with self._gate:
+            awaited, self._awaited = self._awaited, {}
+        for tickets in awaited.values():
+            for ticket in tickets:
+                ticket.fail(SchedulerStopped("the scheduler stopped before the execution ended"))
+
+
+_alive: weakref.WeakSet[Host] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_at_exit() -> None:
+    """The interpreter is going: nothing new starts, callbacks get a moment, the store is closed."""
+    hosts = [host for host in list(_alive) if host.is_open]
+    tickets = [host.stop(_EXIT_DRAIN) for host in hosts]
+    for ticket in tickets:
+        with suppress(TimeoutError):
+            ticket.result(_EXIT)

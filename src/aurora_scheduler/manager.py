@@ -1,0 +1,351 @@
+"""The async facade: `SchedulerManager`, for asyncio, Trio and any anyio program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+import anyio
+
+from aurora_scheduler.definition import NewJob
+from aurora_scheduler.engine import Home
+from aurora_scheduler.errors import JobNotFoundError, SchedulerStopped, UnknownOptionError
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
+from aurora_scheduler.ports import Stale
+from aurora_scheduler.scheduler import Scheduler
+
+__all__ = ["SchedulerManager"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SchedulerManager:
+    """Persistent jobs, fired on time by a thread of the scheduler's own; created and watched from your event loop.
+
+    ```python
+    async with SchedulerManager("jobs.db") as manager:
+        await manager.create_job(name="report", schedule="every 1 hour", callback="reports.send")
+        ...
+    ```
+
+    or, where a program has no such block, `await manager.initialize()`, `manager.start()`, … `await manager.stop()`.
+    A manager that was stopped can be initialised again.
+
+    Args:
+        database: a path, ":memory:", or "sqlite:///path"; None: the environment's `AURORA_SCHEDULER_DB`, else
+            "aurora_scheduler.db" in the current directory.
+        timezone: the IANA name of the zone that jobs are read and shown in, unless they name their own; None: the
+            machine's own zone.
+        runner: where async callbacks run, unless a job says otherwise: "auto" and "trio": in the scheduler's own Trio
+            loop; "app": on the loop that `initialize` was awaited on.
+        max_workers: how many sync callbacks run at once, each in a worker thread.
+        max_concurrent: how many executions run at once, over all jobs.
+        durability: "full": what was answered survives a power cut; "normal": it survives the death of the process.
+        keep_executions: how many executions of each job are kept.
+        keep_days: for how many days executions, and jobs that are finished, are kept.
+
+    Raises:
+        OptionError: an argument is not accepted.
+        ScheduleError: `timezone` is unknown.
+    """
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str] | None = None,
+        *,
+        timezone: str | None = None,
+        runner: str = "auto",
+        max_workers: int = 40,
+        max_concurrent: int = 1000,
+        durability: str = "full",
+        keep_executions: int = 1000,
+        keep_days: int = 90,
+        **options: Any,
+    ) -> None:
+        for option, value in options.items():
+            known = option == "allow_callbacks"
+            raise UnknownOptionError(option, value, f"this option {'is not available yet' if known else 'is unknown'}")
+        self._scheduler = Scheduler(
+            database,
+            timezone=timezone,
+            runner=runner,
+            max_workers=max_workers,
+            max_concurrent=max_concurrent,
+            durability=durability,
+            keep_executions=keep_executions,
+            keep_days=keep_days,
+        )
+        self._declared: list[NewJob] = []
+
+    def __repr__(self) -> str:
+        return f"<SchedulerManager {self._scheduler.state}>"
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def initialize(self) -> None:
+        """Open the database, bring its schema up to date, and take calls. Nothing fires before `start`.
+
+        The running loop is remembered: it is where `runner="app"` callbacks are awaited. Jobs declared by `job` are
+        created or updated. A second call does nothing.
+
+        Raises:
+            StoreError: the database cannot be used; its kinds say why.
+        """
+        await self._scheduler.open(Home.here()).wait()
+        if self._declared:
+            try:
+                await self._scheduler.create(self._declared).wait()
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self.stop(drain=0)
+                raise
+
+    def start(self) -> None:
+        """Begin firing, in the scheduler's own thread; returns at once. A second call does nothing.
+
+        Where another process fires this database's jobs, this one stands by, and takes over when the other is gone.
+
+        Raises:
+            SchedulerStopped: `initialize` has not been awaited, or `stop` was called.
+        """
+        self._scheduler.begin()
+
+    async def stop(self, drain: float = 30.0) -> None:
+        """Stop firing, wait up to `drain` seconds for callbacks that run, then cancel async ones, and close.
+
+        What cannot be ended is let go of, and recovered at the next start. From any thread or loop, as often as you
+        like; called from inside a callback it returns at once, and the scheduler stops when the callback has ended.
+        """
+        await self._scheduler.stop(drain).wait()
+        self._scheduler.join()
+
+    async def __aenter__(self) -> SchedulerManager:
+        """Initialise and start."""
+        await self.initialize()
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Stop. Where the block failed or was cancelled, callbacks get 5 seconds instead of 30."""
+        with anyio.CancelScope(shield=True):
+            await self.stop(drain=30.0 if exc is None else 5.0)
+
+    # -- creating jobs ------------------------------------------------------------------------------------------
+
+    async def create_job(
+        self,
+        *,
+        name: str,
+        schedule: str,
+        callback: Callable[..., object] | str,
+        callback_args: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """Create a job from any schedule: "in 30 minutes", "every 1 hour", "2030-05-28 15:00", "0 9 * * 1-5".
+
+        Args:
+            name: what people call it; need not be unique.
+            schedule: when it fires; times without an offset are read in the job's time zone.
+            callback: a function that can be imported again, or its name: "package.module.function".
+            callback_args: its keyword arguments; JSON.
+            **options: see the reference of options; `job_id`, `if_exists`, `timezone`, `max_retries`, `tags` …
+
+        Returns:
+            The job's id.
+
+        Raises:
+            ScheduleError: the schedule is not understood, is past, or would never fire.
+            CallbackError: the callback cannot be found again, or does not take the arguments.
+            OptionError: an option is unknown, or its value is not accepted.
+            JobExistsError: `job_id` is taken, and `if_exists` does not say what then.
+            SchedulerStopped: the manager is not initialised, or stopped.
+        """
+        new = NewJob(name=name, schedule=schedule, callback=callback, callback_args=callback_args, **options)
+        return (await self.create_jobs([new]))[0]
+
+    async def create_jobs(self, jobs: Iterable[NewJob]) -> list[str]:
+        """Create many jobs in one transaction: all, or, where one is refused, none. Their ids, in order."""
+        return await self._scheduler.create(list(jobs)).wait()
+
+    async def create_relative_job(
+        self,
+        *,
+        name: str,
+        relative_time: str,
+        callback_module: str,
+        callback_function: str,
+        callback_args: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """Create a job that fires once ("in 30 minutes") or again and again ("every 24 hours").
+
+        The interval is elapsed time, counted from now (or from `start_at`), and does not drift. Returns and raises as
+        `create_job`.
+        """
+        return await self._create_named(
+            ScheduleType.RELATIVE, name, relative_time, callback_module, callback_function, callback_args, options
+        )
+
+    async def create_absolute_job(
+        self,
+        *,
+        name: str,
+        absolute_time: str,
+        callback_module: str,
+        callback_function: str,
+        callback_args: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """Create a job that fires once, at a time: "2030-05-28 09:00:00", in the job's time zone.
+
+        Returns and raises as `create_job`.
+        """
+        return await self._create_named(
+            ScheduleType.ABSOLUTE, name, absolute_time, callback_module, callback_function, callback_args, options
+        )
+
+    async def create_cron_job(
+        self,
+        *,
+        name: str,
+        cron_expression: str,
+        callback_module: str,
+        callback_function: str,
+        callback_args: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """Create a job that fires by a cron expression of five fields, in the job's time zone: "0 2 * * 0".
+
+        Returns and raises as `create_job`.
+        """
+        return await self._create_named(
+            ScheduleType.CRON, name, cron_expression, callback_module, callback_function, callback_args, options
+        )
+
+    async def _create_named(
+        self,
+        kind: ScheduleType,
+        name: str,
+        schedule: str,
+        module: str,
+        function: str,
+        callback_args: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+    ) -> str:
+        new = NewJob.of_kind(
+            kind, name=name, schedule=schedule, callback=(module, function), callback_args=callback_args, **options
+        )
+        return (await self.create_jobs([new]))[0]
+
+    def job(self, schedule: str, *, callback_args: Mapping[str, Any] | None = None, **options: Any) -> Callable[[F], F]:
+        """Declare a job in code: the decorated function is its callback, and its id is "module:qualname".
+
+        The job is created when the manager is initialised, or made as declared where it exists, keeping its history.
+
+        ```python
+        @manager.job("every 5 minutes", max_retries=1)
+        def refresh(): ...
+        ```
+
+        Raises:
+            SchedulerStopped: the manager is initialised already: declare jobs before.
+        """
+        if self._scheduler.state != "stopped":
+            raise SchedulerStopped("jobs are declared before initialize(); use create_job() on a manager that is open")
+
+        def declare(function: F) -> F:
+            job_id = f"{function.__module__}:{function.__qualname__}"
+            said = {"name": function.__name__, "job_id": job_id, "if_exists": "update"} | options
+            self._declared.append(
+                NewJob(schedule=schedule, callback=function, callback_args=callback_args, **said)  # type: ignore[arg-type]
+            )
+            return function
+
+        return declare
+
+    # -- jobs ---------------------------------------------------------------------------------------------------
+
+    async def get_job(self, job_id: str) -> Job | None:
+        """The job as it is now, or None."""
+        return await self._scheduler.job(job_id).wait()
+
+    async def get_all_jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> list[Job]:
+        """The jobs, oldest first; all, or those in a status, or with a tag."""
+        return await self._scheduler.jobs(status, tag).wait()
+
+    async def update_job(self, job_id: str, **changes: Any) -> Job:
+        """Change a job: `name`, `schedule`, `callback`, `callback_args`, `timezone`, `tags`, or any option.
+
+        History and waiting retries are kept. A changed schedule starts after now; an unchanged one keeps its anchor and
+        its next firing.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            ScheduleError, CallbackError, OptionError: as `create_job`; nothing is changed then.
+        """
+        while True:
+            job = await self.get_job(job_id)
+            if job is None:
+                raise JobNotFoundError(job_id)
+            try:
+                return await self._scheduler.edit(job, changes).wait()
+            except Stale:  # it fired, or another call changed it, just now
+                continue
+
+    async def deactivate_job(self, job_id: str, cancel_running: bool = False) -> bool:
+        """Pause the job: no firings until `activate_job`. A callback that runs goes on, unless `cancel_running`.
+
+        False where there is no such job.
+        """
+        return await self._scheduler.pause(job_id, cancel_running=cancel_running).wait()
+
+    async def activate_job(self, job_id: str) -> bool:
+        """Let a paused or deactivated job fire again, from now on. Whether it is active now.
+
+        False where there is no such job, or where it has no firing to come.
+        """
+        return await self._scheduler.resume(job_id).wait()
+
+    async def delete_job(self, job_id: str) -> bool:
+        """Delete the job. A callback that runs goes on; the history stays. False where there is no such job."""
+        return await self._scheduler.delete(job_id).wait()
+
+    # -- executions ---------------------------------------------------------------------------------------------
+
+    async def run_job(self, job_id: str, wait: bool = False) -> Execution:
+        """Run the job now, by hand, whatever its schedule; also a paused one. Its schedule is not moved.
+
+        Answers with the execution as it is asked for, waiting; with `wait=True`, with the final one. Where the job's
+        earlier attempt still runs, that is `skipped`.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            SchedulerStopped: `wait=True` inside a callback, on a manager that was not started, or that stops meanwhile.
+        """
+        return await (self._scheduler.run_to_end(job_id) if wait else self._scheduler.run(job_id)).wait()
+
+    async def cancel_execution(self, execution_id: str) -> bool:
+        """Cancel an execution: one that waits at once, an async callback at its next checkpoint.
+
+        A thread cannot be stopped: a sync callback runs to its end, and is recorded as cancelled then. False where
+        there is no such execution, or it is over.
+        """
+        return await self._scheduler.cancel(execution_id).wait()
+
+    async def get_executions(
+        self,
+        job_id: str | None = None,
+        status: ExecutionStatus | str | None = None,
+        limit: int = 100,
+        before: datetime | Execution | str | None = None,
+    ) -> list[Execution]:
+        """The history, newest first: of all jobs or one, in any status or one.
+
+        `before` is the last execution of the page before (or its id), or a datetime: only what was scheduled earlier.
+        """
+        return await self._scheduler.executions(job_id, status, limit, before).wait()

@@ -1,0 +1,183 @@
+"""The options of a job: their names, what each accepts, and how it is stored.
+
+An option that is not built yet is refused by name, like one that does not exist: nothing is ever ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from aurora_scheduler.errors import OptionError, ScheduleError, UnknownOptionError, one_of
+from aurora_scheduler.instants import FIRST, LAST, SECOND, instant_of, micros
+from aurora_scheduler.model import Policies
+from aurora_scheduler.schedules import parse_duration, to_instant
+
+__all__ = ["FIELDS", "checked_choice", "checked_name", "checked_tags", "duration", "read_options", "whole_number"]
+
+#: The option, and the field of `Policies` it is stored in.
+FIELDS: Mapping[str, str] = {
+    "max_retries": "max_retries",
+    "retry_delay": "retry_delay",
+    "retry_backoff": "retry_backoff",
+    "max_retry_delay": "max_retry_delay",
+    "retry_jitter": "retry_jitter",
+    "on_exhausted": "on_exhausted",
+    "start_at": "starts",
+    "end_at": "ends",
+    "max_runs": "max_runs",
+    "overlap": "overlap",
+    "delivery": "delivery",
+    "runner": "runner",
+}
+
+_NOT_BUILT = ("misfire", "misfire_grace", "max_instances", "timeout", "jitter")
+_LONGEST_NAME = 255
+_MOST_TAGS = 100
+
+
+def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | None = None) -> Policies:
+    """The policies that `options` say, over `defaults`.
+
+    Durations are seconds, `timedelta` or text ("5 minutes"); instants aware or naive datetimes or text, read in `zone`.
+    Raises `UnknownOptionError` for a name there is not, `OptionError` for a value that is not accepted.
+    """
+    base = defaults if defaults is not None else Policies()
+    values = {name: getattr(base, name) for name in Policies.__dataclass_fields__}
+    for option, value in options.items():
+        if option not in _READERS:
+            raise _unknown(option, value)
+        values[FIELDS[option]] = _READERS[option](option, value, zone)
+    policies = Policies(**values)
+    if policies.starts is not None and policies.ends is not None and policies.ends < policies.starts:
+        raise OptionError("end_at", options.get("end_at"), "must not be before start_at")
+    return policies
+
+
+def duration(option: str, value: object, *, least: int = 0) -> int:
+    """A duration in microseconds: from seconds, a `timedelta`, or text like "5 minutes"."""
+    accepted = 'seconds, a timedelta, or text like "5 minutes"'
+    if isinstance(value, timedelta):
+        length = micros(value)
+    elif isinstance(value, str):
+        try:
+            length = parse_duration(value)
+        except ScheduleError as error:
+            raise OptionError(option, value, f"is not a duration; accepted: {accepted}") from error
+    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        length = round(value * SECOND)
+    else:
+        raise OptionError(option, value, f"must be {accepted}")
+    if length < least:
+        raise OptionError(option, value, "must not be negative" if least == 0 else "must be longer than 0")
+    if length > LAST:
+        raise OptionError(option, value, "is longer than any calendar")
+    return length
+
+
+def whole_number(option: str, value: object, *, least: int, most: int = 10**9) -> int:
+    """A whole number within bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise OptionError(option, value, f"must be a whole number from {least:,} to {most:,}")
+    return value
+
+
+def checked_name(value: object, option: str = "name") -> str:
+    """A job's name, or its id: text that can be shown on a line."""
+    if not isinstance(value, str):
+        raise OptionError(option, value, f"must be text, not {type(value).__name__}")
+    if not value.strip():
+        raise OptionError(option, value, "must not be empty")
+    if len(value) > _LONGEST_NAME:
+        raise OptionError(option, value, f"must have at most {_LONGEST_NAME} characters")
+    if not value.isprintable():
+        raise OptionError(option, value, "must not have line breaks or other control characters")
+    return value
+
+
+def checked_tags(value: object) -> tuple[str, ...]:
+    """Tags: a collection of short texts, each kept once, in order."""
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise OptionError("tags", value, 'must be a list of texts, like ["nightly"]')
+    tags = tuple(dict.fromkeys(checked_name(tag, "tags") for tag in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)))
+    if len(tags) > _MOST_TAGS:
+        raise OptionError("tags", value, f"must be at most {_MOST_TAGS}")
+    return tags
+
+
+def checked_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(option, value, f"must be {one_of(choices)}")
+    return str(value)
+
+
+def _unknown(option: str, value: object) -> UnknownOptionError:
+    if option in _NOT_BUILT:
+        return UnknownOptionError(option, value, "this option is not available yet")
+    near = get_close_matches(option, FIELDS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(FIELDS)}"
+    return UnknownOptionError(option, value, f"there is no such option{hint}")
+
+
+def _moment(option: str, value: object, zone: str) -> int | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, datetime):
+            instant = instant_of(value) if value.utcoffset() is not None else to_instant(value, zone)
+        elif isinstance(value, str):
+            instant = to_instant(value, zone)
+        else:
+            raise OptionError(option, value, "must be a datetime or text like \"2030-05-28 15:00\"")
+    except ScheduleError as error:
+        raise OptionError(option, value, str(error)) from error
+    if not FIRST <= instant <= LAST:
+        raise OptionError(option, value, "is outside the years that can be scheduled")
+    return instant
+
+
+def _duration(option: str, value: object, zone: str) -> int:
+    return duration(option, value)
+
+
+def _count(option: str, value: object, zone: str) -> int:
+    return whole_number(option, value, least=0)
+
+
+def _runs(option: str, value: object, zone: str) -> int | None:
+    return None if value is None else whole_number(option, value, least=1)
+
+
+def _backoff(option: str, value: object, zone: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1.0 <= value <= 1000.0:
+        raise OptionError(option, value, "must be a number from 1 (always the same wait) to 1000")
+    return float(value)
+
+
+def _choice(*built: str, later: tuple[str, ...] = ()) -> Callable[[str, object, str], str]:
+    def read(option: str, value: object, zone: str) -> str:
+        if value in later:
+            raise UnknownOptionError(option, value, f"is not available yet; accepted: {one_of(built)}")
+        return checked_choice(option, value, built)
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[str, object, str], Any]] = {
+    "max_retries": _count,
+    "retry_delay": _duration,
+    "retry_backoff": _backoff,
+    "max_retry_delay": _duration,
+    "retry_jitter": _duration,
+    "on_exhausted": _choice("deactivate", "continue"),
+    "start_at": _moment,
+    "end_at": _moment,
+    "max_runs": _runs,
+    "overlap": _choice("skip", later=("queue_one", "queue_all", "allow", "cancel_previous")),
+    "delivery": _choice("at_least_once", later=("at_most_once",)),
+    "runner": _choice("auto", "thread", "trio", "app", later=("process",)),
+}

@@ -1,0 +1,205 @@
+"""What the engine needs of the world: a clock, a store, and a writer that owns the store's thread.
+
+The engine and the stores see only these protocols, never each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.tickets import Ticket
+
+__all__ = ["AlreadyRecorded", "Clock", "Fenced", "Notes", "Refused", "Snapshot", "Stale", "Store", "Writer"]
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The only source of time and of ids."""
+
+    def now(self) -> int:
+        """The wall clock's instant: microseconds since the epoch, UTC."""
+        ...
+
+    def new_id(self) -> str:
+        """An id that no one else has; later ids sort after earlier ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A job and its open rows as they stood in one transaction."""
+
+    job: Job
+    open: tuple[Execution, ...] = ()
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a transaction did that others want to hear of once it is committed."""
+
+    touched: dict[str, None] = field(default_factory=dict)
+    """The ids of jobs that were changed by a call, in order."""
+    ended: list[Execution] = field(default_factory=list)
+    """The rows that became final."""
+
+
+class Refused(Exception):
+    """A commit that does not fit what is stored. Nothing of it was written; decide again on what is so now."""
+
+
+class Stale(Refused):
+    """The job was changed, or deleted, since the decision."""
+
+
+class Fenced(Refused):
+    """The execution is final already, or another owner's."""
+
+
+class AlreadyRecorded(Refused):
+    """This attempt at this firing has its record already."""
+
+
+class Store(Protocol):
+    """A database of jobs, executions and job changes. Synchronous; belongs to one thread.
+
+    It knows uniqueness, versions and fencing, and no policies: what it is given to write is decided already.
+    """
+
+    notes: Notes
+
+    def open(self) -> None:
+        """Connect, and bring the schema up to date. Raises `StoreError` where the database cannot be used."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything. A second close does nothing."""
+        ...
+
+    def reader(self) -> Store | None:
+        """A second connection for reading, to be opened in another thread; None where there can be only one."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Write within it: all is committed at its end, or nothing."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Within a transaction: what fails inside is undone alone."""
+        ...
+
+    def own(self, owner: str) -> bool:
+        """Try to become the one owner; False while another lives."""
+        ...
+
+    def disown(self) -> None:
+        """Cease to be the owner."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write one decision. Raises `Stale`, `Fenced` or `AlreadyRecorded`."""
+        ...
+
+    def insert(self, job: Job) -> None:
+        """Add a job. Raises `JobExistsError`."""
+        ...
+
+    def replace(self, job: Job) -> None:
+        """Write a job's definition and state over the version before it. Raises `Stale`."""
+        ...
+
+    def remove(self, job: Job) -> None:
+        """Delete a job's row; its history stays. Raises `Stale`."""
+        ...
+
+    def record(self, change: Change) -> None:
+        """Add a line to a job's own history."""
+        ...
+
+    def next_generation(self, job_id: str) -> int:
+        """One more than any job of this id has had."""
+        ...
+
+    def snapshot(self, job_id: str) -> Snapshot | None:
+        """The job and its open rows, or None."""
+        ...
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every job that is active, unresolved, or has open rows, with those."""
+        ...
+
+    def orphans(self, owner: str) -> list[tuple[Execution, int]]:
+        """Attempts that run under another owner, each with the number of its firing's earlier lost ones."""
+        ...
+
+    def job(self, job_id: str) -> Job | None:
+        """The job, or None."""
+        ...
+
+    def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
+        """The jobs, oldest first."""
+        ...
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """The execution, or None."""
+        ...
+
+    def executions(
+        self,
+        job_id: str | None = None,
+        status: ExecutionStatus | None = None,
+        limit: int = 100,
+        before: str | int | None = None,
+    ) -> list[Execution]:
+        """Executions, newest first; `before` is an execution's id or an instant."""
+        ...
+
+    def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
+        """Whether this firing has a record."""
+        ...
+
+    def last_change(self) -> int:
+        """The number of the last change there is."""
+        ...
+
+    def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
+        """The number of the last change there is, and the ids of the jobs changed after `number`."""
+        ...
+
+    def crowded(self, keep: int, most: int) -> list[str]:
+        """At most `most` ids of jobs that have more than `keep` final rows."""
+        ...
+
+    def prune_job(self, job_id: str, keep: int, most: int) -> int:
+        """Delete at most `most` of the job's oldest final rows beyond the newest `keep`; how many it were."""
+        ...
+
+    def prune_before(self, instant: int, most: int) -> int:
+        """Delete at most `most` final rows, finished jobs and changes that are older than `instant`; how many."""
+        ...
+
+    def backup(self, path: str) -> None:
+        """Copy the whole database, as it is now, to a new file."""
+        ...
+
+
+class Writer(Protocol):
+    """The async face of a store: work handed in is done in the store's own thread, writes in groups."""
+
+    def write(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work` in a transaction, with whatever else is queued; it fails alone."""
+        ...
+
+    def read(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work`, which only reads, beside the writes."""
+        ...
+
+    def close(self) -> None:
+        """Take no more work, do what is queued, and close the store."""
+        ...
+
+

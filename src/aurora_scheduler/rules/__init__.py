@@ -1,0 +1,39 @@
+"""What shall happen: pure functions from what is so to what is to be done.
+
+Nothing here waits, reads a clock or touches a database. `deciding` answers what a job's next step is, `settling`
+what the end of an attempt (or the death of its owner) writes, `changing` what a person's call does to a job. Each
+answers with values, most of them a `Commit`; the floors above carry them out.
+"""
+
+from aurora_scheduler.rules.changing import (
+    cancel_waiting,
+    pause,
+    request_cancel,
+    request_run,
+    resolved,
+    resume,
+    unresolved,
+)
+from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
+from aurora_scheduler.rules.firing import following
+from aurora_scheduler.rules.settling import recover, settle
+
+__all__ = [
+    "Claim",
+    "Record",
+    "Rest",
+    "Sleep",
+    "Step",
+    "cancel_waiting",
+    "decide",
+    "following",
+    "pass_over",
+    "pause",
+    "recover",
+    "request_cancel",
+    "request_run",
+    "resolved",
+    "resume",
+    "settle",
+    "unresolved",
+]

@@ -1,0 +1,105 @@
+"""What a person's call does to a job: pausing, resuming, asking for a run, cancelling; and what an import's failure does.
+
+Each answers with the `Commit` that is to be written, or None where there is nothing to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
+from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, following, stepped
+
+__all__ = ["cancel_waiting", "pause", "request_cancel", "request_run", "resolved", "resume", "unresolved"]
+
+
+def pause(job: Job, waiting: Sequence[Execution], now: int) -> Commit | None:
+    """Put the job to rest: no firings until it is resumed; attempts that wait are cancelled, those that run go on.
+
+    The instant that was next stays in the row, so that `resume` can tell whether a one-off's passed meanwhile.
+    """
+    if job.status in (JobStatus.PAUSED, JobStatus.FINISHED):
+        return None
+    cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.PAUSED, now) for row in waiting)
+    rest = stepped(job, status=JobStatus.PAUSED, status_reason=None, updated=now)
+    return Commit(job=rest, moved=cancelled, change=changed(job, ChangeKind.PAUSED, now))
+
+
+def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int, execution_id: str) -> Commit | None:
+    """Make the job active again, its next firing after now: what passed while it rested is no misfire.
+
+    A job that has no instant left is finished; if its only one passed meanwhile, that is recorded as missed.
+    """
+    if job.status not in (JobStatus.PAUSED, JobStatus.DEACTIVATED):
+        return None
+    passed = job.next_fire if job.next_fire is not None and job.next_fire <= now else None
+    pending = following(job, now) if passed is not None or job.next_fire is None else job.next_fire
+    streak = 0 if job.status is JobStatus.DEACTIVATED else job.retry_count
+    active = stepped(
+        job, status=JobStatus.ACTIVE, status_reason=None, next_fire=pending, retry_count=streak, updated=now
+    )
+    missed: tuple[Execution, ...] = ()
+    if passed is not None and pending is None:
+        row = _asked(job, passed, Trigger.SCHEDULE, execution_id)
+        missed = (closed(row, ExecutionStatus.MISSED, Reason.PAUSED, now),)
+    active, _ = finish_if_over(active, now, open_left=bool(waiting or others_running))
+    return Commit(job=active, new=missed, change=changed(job, ChangeKind.RESUMED, now))
+
+
+def request_run(job: Job, scheduled: int, now: int, execution_id: str) -> tuple[Commit, Execution]:
+    """A firing by hand at `scheduled`: a waiting row that the owner takes at once."""
+    row = _asked(job, scheduled, Trigger.MANUAL, execution_id)
+    return Commit(job=stepped(job), new=(row,), change=changed(job, ChangeKind.RUN_REQUESTED, now, row.id)), row
+
+
+def cancel_waiting(
+    job: Job | None, row: Execution, others_waiting: int, others_running: int, now: int
+) -> Commit:
+    """An attempt that has not begun is cancelled on the spot."""
+    cancelled = closed(row, ExecutionStatus.CANCELLED, Reason.BY_HAND, now)
+    if job is None:
+        return Commit(job=None, moved=(cancelled,))
+    request = changed(job, ChangeKind.CANCEL_REQUESTED, now, row.id)
+    after, finished = finish_if_over(stepped(job), now, open_left=bool(others_waiting or others_running))
+    return Commit(job=after, moved=(cancelled,), change=finished or request)
+
+
+def request_cancel(job: Job | None, row: Execution, now: int) -> Commit:
+    """An attempt that runs is marked; its owner sees the mark and cancels it."""
+    marked = replace(row, status=ExecutionStatus.CANCELLING, reason=Reason.BY_HAND)
+    request = Change(
+        job_id=row.job_id, generation=row.generation, at=now, kind=ChangeKind.CANCEL_REQUESTED, detail=row.id
+    )
+    return Commit(job=None if job is None else stepped(job), moved=(marked,), change=request)
+
+
+def unresolved(job: Job, reason: str, now: int) -> Commit | None:
+    """The job's callback or zone cannot be found: it is kept, and does not fire until it can."""
+    if job.status is not JobStatus.ACTIVE:
+        return None
+    rest = stepped(job, status=JobStatus.UNRESOLVED, status_reason=reason)
+    return Commit(job=rest, change=changed(job, ChangeKind.UNRESOLVED, now, reason))
+
+
+def resolved(job: Job, now: int) -> Commit | None:
+    """The callback and the zone are there again: the job is active; what came due meanwhile is a backlog."""
+    if job.status is not JobStatus.UNRESOLVED:
+        return None
+    active = stepped(job, status=JobStatus.ACTIVE, status_reason=None)
+    return Commit(job=active, change=changed(job, ChangeKind.RESOLVED, now))
+
+
+def _asked(job: Job, scheduled: int, trigger: Trigger, execution_id: str) -> Execution:
+    return Execution(
+        id=execution_id,
+        job_id=job.id,
+        generation=job.generation,
+        job_name=job.name,
+        timezone=job.timezone,
+        scheduled=scheduled,
+        last_scheduled=scheduled,
+        trigger=trigger,
+        status=ExecutionStatus.WAITING,
+        due=scheduled,
+    )

@@ -1,0 +1,213 @@
+"""What is a job's next step? The whole policy of firing, as one pure function, `decide`.
+
+The order in which things are looked at *is* the policy:
+
+1. a run asked for by hand, on any job;
+2. what is first in line: an attempt that was lost with its process, a firing that was due before the attempt that runs;
+3. the schedule: an instant that has come;
+4. a retry that is due;
+5. nothing: sleep until the nearest of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
+from aurora_scheduler.rules.firing import (
+    Reason,
+    closed,
+    finish_if_over,
+    following,
+    schedule_of,
+    stepped,
+)
+
+__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "pass_over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Nothing to do before `until`; None: nothing at all, unless something happens."""
+
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Commit this, and then, only then, run `execution`."""
+
+    commit: Commit
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Commit this; there is nothing to run."""
+
+    commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The job is not active and nobody asked for a run: it needs no task."""
+
+
+Step = Sleep | Claim | Record | Rest
+
+
+def decide(
+    job: Job,
+    waiting: Sequence[Execution],
+    running: Sequence[Execution],
+    now: int,
+    *,
+    owner: str,
+    new_id: Callable[[], str],
+) -> Step:
+    """The next step for `job`, given its waiting rows, its attempts that run in this process, and the time.
+
+    Pure: the same arguments give the same step. Raises `ScheduleError` where the job's zone is unknown here.
+    """
+    by_hand = next((row for row in waiting if _is_request(row)), None)
+    if by_hand is not None:
+        if running:
+            return _skip_waiting(job, by_hand, now)
+        return _claim_waiting(job, by_hand, now, owner)
+    if job.status is not JobStatus.ACTIVE:
+        return Rest()
+
+    in_line = min((row for row in waiting if _is_in_line(row)), key=_place_in_line, default=None)
+    if in_line is not None and not running:
+        return _claim_waiting(job, in_line, now, owner)
+    if job.next_fire is not None and job.next_fire <= now:
+        if running:
+            return _come_due_while_busy(job, running, now, new_id)
+        return _come_due(job, waiting, now, owner, new_id)
+
+    retry = min((row for row in waiting if not _is_in_line(row)), key=lambda row: row.due, default=None)
+    if retry is not None and retry.due <= now and not running:
+        return _claim_waiting(job, retry, now, owner)
+    if job.next_fire is None and not waiting and not running:
+        over, change = finish_if_over(stepped(job), now, open_left=False)
+        return Record(Commit(job=over, change=change))
+    wakes = [job.next_fire, retry.due if retry is not None and not running else None]
+    return Sleep(min((wake for wake in wakes if wake is not None), default=None))
+
+
+def pass_over(job: Job) -> Commit:
+    """Go past an instant that is recorded already (the wall clock was set back): its record stands, it is not run."""
+    assert job.next_fire is not None
+    return Commit(job=stepped(job, next_fire=following(job, job.next_fire)))
+
+
+def _is_request(row: Execution) -> bool:
+    return row.trigger is Trigger.MANUAL and row.attempt == 1
+
+
+def _is_in_line(row: Execution) -> bool:
+    return row.reason in (Reason.RECOVERED, Reason.QUEUED)
+
+
+def _place_in_line(row: Execution) -> tuple[bool, int, int]:
+    return (row.reason != Reason.RECOVERED, row.due, row.scheduled)
+
+
+def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Claim:
+    """The latest instant that has come runs; those before it are one missed record; a waiting retry gives way."""
+    last, missed = _split(job, now, new_id)
+    execution = _row(job, last, last, 1, ExecutionStatus.RUNNING, new_id(), started=now, owner=owner)
+    superseded = tuple(
+        closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
+    )
+    ran = stepped(job, runs=job.runs + 1)
+    commit = Commit(
+        job=replace(ran, next_fire=following(ran, last)), new=(*missed(now), execution), moved=superseded
+    )
+    return Claim(commit, execution)
+
+
+def _come_due_while_busy(
+    job: Job, running: Sequence[Execution], now: int, new_id: Callable[[], str]
+) -> Record:
+    """Instants that came while an attempt runs overlap and are skipped; those due before it began queue behind it."""
+    busy_since = min(row.started if row.started is not None else now for row in running)
+    first = job.next_fire
+    assert first is not None
+    if first <= busy_since:
+        last, missed = _split(job, busy_since, new_id)
+        queued = replace(
+            _row(job, last, last, 1, ExecutionStatus.WAITING, new_id()), reason=Reason.QUEUED
+        )
+        return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed(now), queued)))
+    last, count = schedule_of(job).span(first, _until(job, now))
+    skipped = closed(
+        _row(job, first, last, count, ExecutionStatus.SKIPPED, new_id()), ExecutionStatus.SKIPPED, Reason.OVERLAP, now
+    )
+    return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(skipped,)))
+
+
+def _split(job: Job, until: int, new_id: Callable[[], str]) -> tuple[int, Callable[[int], tuple[Execution, ...]]]:
+    """The latest instant up to `until`, and the record of those before it (none where it is the only one)."""
+    first = job.next_fire
+    assert first is not None
+    schedule = schedule_of(job)
+    last, count = schedule.span(first, _until(job, until))
+
+    def missed(now: int) -> tuple[Execution, ...]:
+        if count == 1:
+            return ()
+        before, number = schedule.span(first, last - 1)
+        row = _row(job, first, before, number, ExecutionStatus.MISSED, new_id())
+        return (closed(row, ExecutionStatus.MISSED, Reason.MISFIRE, now),)
+
+    return last, missed
+
+
+def _until(job: Job, now: int) -> int:
+    return now if job.policies.ends is None else min(now, job.policies.ends)
+
+
+def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
+    """A waiting row runs: a run by hand, a recovered attempt, a queued firing, a retry."""
+    execution = replace(row, status=ExecutionStatus.RUNNING, reason=None, started=now, owner=owner)
+    ran = stepped(job)
+    if row.trigger is Trigger.SCHEDULE and row.attempt == 1:
+        ran = replace(ran, runs=job.runs + 1)
+        if ran.policies.max_runs is not None and ran.runs >= ran.policies.max_runs:
+            ran = replace(ran, next_fire=None)
+    return Claim(Commit(job=ran, moved=(execution,)), execution)
+
+
+def _skip_waiting(job: Job, row: Execution, now: int) -> Record:
+    return Record(Commit(job=stepped(job), moved=(closed(row, ExecutionStatus.SKIPPED, Reason.OVERLAP, now),)))
+
+
+def _row(
+    job: Job,
+    first: int,
+    last: int,
+    count: int,
+    status: ExecutionStatus,
+    execution_id: str,
+    *,
+    started: int | None = None,
+    owner: str | None = None,
+) -> Execution:
+    return Execution(
+        id=execution_id,
+        job_id=job.id,
+        generation=job.generation,
+        job_name=job.name,
+        timezone=job.timezone,
+        scheduled=first,
+        last_scheduled=last,
+        count=count,
+        status=status,
+        due=first,
+        started=started,
+        owner=owner,
+    )
+
+

@@ -1,0 +1,72 @@
+"""What the rules share: a job's next instant within its bounds, and the words that say why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.schedules import Schedule, stored_schedule
+
+__all__ = ["Reason", "changed", "closed", "finish_if_over", "following", "schedule_of", "stepped"]
+
+
+class Reason(StrEnum):
+    """Why an execution waits, or why it was not run: the words that stand in the record."""
+
+    RECOVERED = "recovered"
+    """The attempt before it was lost, or cut short by a stop."""
+    QUEUED = "queued"
+    """It was due before the attempt that ran when the scheduler came to it."""
+    OVERLAP = "overlap"
+    """It came due while the job's earlier attempt ran."""
+    SUPERSEDED = "superseded"
+    """A regular firing came due while this retry waited."""
+    MISFIRE = "misfire"
+    """It was found late, together with a later one, and the later one runs."""
+    PAUSED = "paused"
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+    BY_HAND = "cancelled by hand"
+    STOPPED = "the scheduler stopped"
+
+
+def schedule_of(job: Job) -> Schedule:
+    """The job's schedule, read from its stored text. Raises `ScheduleError` where its zone is unknown here."""
+    return stored_schedule(
+        job.schedule_type, job.schedule_value, job.timezone, job.anchor, from_anchor=job.policies.starts is not None
+    )
+
+
+def following(job: Job, after: int) -> int | None:
+    """The job's first instant strictly after `after`, within `start_at`, `end_at` and `max_runs`."""
+    policies = job.policies
+    if policies.max_runs is not None and job.runs >= policies.max_runs:
+        return None
+    if policies.starts is not None:
+        after = max(after, policies.starts - 1)
+    instant = schedule_of(job).next_instant(after)
+    return None if instant is None or (policies.ends is not None and instant > policies.ends) else instant
+
+
+def stepped(job: Job, **state: Any) -> Job:
+    """The job with this state, one version on."""
+    return replace(job, version=job.version + 1, **state)
+
+
+def closed(execution: Execution, status: ExecutionStatus, reason: str | None, now: int) -> Execution:
+    """An open row brought to its end."""
+    return replace(execution, status=status, reason=reason, finished=now)
+
+
+def changed(job: Job, kind: ChangeKind, now: int, detail: str | None = None) -> Change:
+    """The line for the job's own history."""
+    return Change(job_id=job.id, generation=job.generation, at=now, kind=kind, detail=detail)
+
+
+def finish_if_over(job: Job, now: int, *, open_left: bool) -> tuple[Job, Change | None]:
+    """The job `finished`, if it is active and has no firing to come and no attempt open; else as it is."""
+    if job.status is not JobStatus.ACTIVE or job.next_fire is not None or open_left:
+        return job, None
+    return replace(job, status=JobStatus.FINISHED, status_reason=None), changed(job, ChangeKind.FINISHED, now)

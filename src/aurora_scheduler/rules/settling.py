@@ -1,0 +1,164 @@
+"""What the end of an attempt writes: `settle` when it ended here, `recover` when its owner died before it did."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from aurora_scheduler.model import (
+    Change,
+    ChangeKind,
+    Commit,
+    Execution,
+    ExecutionStatus,
+    Job,
+    JobStatus,
+    Outcome,
+    Policies,
+    Trigger,
+)
+from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, stepped
+
+__all__ = ["retry_delay", "recover", "settle"]
+
+#: After this many lost attempts of one firing it is not the machine that has bad luck: the callback kills its process.
+DEATHS = 3
+
+_FAILURES = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+
+
+def settle(
+    job: Job | None,
+    waiting: Sequence[Execution],
+    others_running: int,
+    execution: Execution,
+    outcome: Outcome,
+    now: int,
+    *,
+    new_id: Callable[[], str],
+) -> Commit:
+    """The end of `execution`: its final row, the job's counters, and the retry if one is due.
+
+    `job` is None where the job was deleted meanwhile: then only the row is written. `waiting` are the job's other open
+    rows, `others_running` counts its other attempts.
+    """
+    ended = replace(
+        execution,
+        status=outcome.status,
+        reason=outcome.reason,
+        finished=now,
+        result=outcome.result,
+        error=outcome.error,
+        traceback=outcome.traceback,
+    )
+    if job is None:
+        return Commit(job=None, moved=(ended,))
+    after = stepped(job, last_run=execution.started, last_run_result=outcome.result)
+    new: tuple[Execution, ...] = ()
+    moved: tuple[Execution, ...] = (ended,)
+    change: Change | None = None
+    if outcome.status is ExecutionStatus.SUCCEEDED:
+        after = replace(after, retry_count=0)
+    elif outcome.status in _FAILURES:
+        after = replace(after, retry_count=job.retry_count + 1)
+        if job.status is JobStatus.ACTIVE:
+            if after.retry_count <= job.policies.max_retries:
+                new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)
+            else:
+                after, moved, change = _exhausted(after, waiting, moved, outcome.error, now)
+    elif outcome.reason == Reason.STOPPED and _runs_again(job, execution):
+        new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
+    if change is None:
+        after, change = finish_if_over(after, now, open_left=bool(new or waiting or others_running))
+    return Commit(job=after, new=new, moved=moved, change=change)
+
+
+def recover(
+    job: Job | None,
+    waiting: Sequence[Execution],
+    others_running: int,
+    execution: Execution,
+    lost_before: int,
+    now: int,
+    *,
+    new_id: Callable[[], str],
+) -> Commit:
+    """What becomes of an attempt whose owner is gone: `lost`, and its firing runs again, first in line.
+
+    `lost_before` counts the firing's attempts lost earlier: at the third death the firing has failed, one failure of
+    the streak, and is not run again.
+    """
+    deaths = lost_before + 1
+    reason = f"the process died {deaths} times" if deaths >= DEATHS else "the process died"
+    lost = closed(execution, ExecutionStatus.LOST, reason, now)
+    if job is None:
+        return Commit(job=None, moved=(lost,))
+    after = stepped(job)
+    new: tuple[Execution, ...] = ()
+    moved: tuple[Execution, ...] = (lost,)
+    change: Change | None = None
+    if deaths >= DEATHS:
+        after = replace(
+            after,
+            retry_count=job.retry_count + 1,
+            last_run=execution.started,
+            last_run_result={"success": False, "error": reason},
+        )
+        if job.status is JobStatus.ACTIVE and after.retry_count > job.policies.max_retries:
+            after, moved, change = _exhausted(after, waiting, moved, reason, now)
+    elif _runs_again(job, execution):
+        new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
+    if change is None:
+        after, change = finish_if_over(after, now, open_left=bool(new or waiting or others_running))
+    return Commit(job=after, new=new, moved=moved, change=change)
+
+
+def retry_delay(policies: Policies, execution: Execution) -> int:
+    """The wait before the attempt after `execution`, in microseconds: `min(max, delay * backoff ** (n - 1))`.
+
+    `retry_jitter` adds a share that depends on the firing alone, so that the same firing always waits as long.
+    """
+    try:
+        delay = policies.retry_delay * policies.retry_backoff ** (execution.attempt - 1)
+        wait = min(policies.max_retry_delay, round(delay))
+    except OverflowError:
+        wait = policies.max_retry_delay
+    if policies.retry_jitter:
+        key = f"{execution.job_id}:{execution.scheduled}:{execution.attempt}".encode()
+        wait += int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % (policies.retry_jitter + 1)
+    return wait
+
+
+def _runs_again(job: Job, execution: Execution) -> bool:
+    """At least once; but a paused job's regular firings do not run, and a run by hand was asked for all the same."""
+    if job.policies.delivery != "at_least_once":
+        return False
+    return job.status in (JobStatus.ACTIVE, JobStatus.UNRESOLVED) or execution.trigger is Trigger.MANUAL
+
+
+def _next_attempt(execution: Execution, due: int, reason: str | None, execution_id: str) -> Execution:
+    return replace(
+        execution,
+        id=execution_id,
+        attempt=execution.attempt + 1,
+        status=ExecutionStatus.WAITING,
+        reason=reason,
+        due=due,
+        started=None,
+        finished=None,
+        owner=None,
+    )
+
+
+def _exhausted(
+    job: Job, waiting: Sequence[Execution], moved: tuple[Execution, ...], error: str | None, now: int
+) -> tuple[Job, tuple[Execution, ...], Change | None]:
+    """The retries are used up: the job is put to rest, or, if it was told to go on, its streak starts anew."""
+    if job.policies.on_exhausted == "continue":
+        return replace(job, retry_count=0), moved, None
+    times = "once" if job.retry_count == 1 else f"{job.retry_count} times in a row"
+    reason = f"failed {times}: {error}"
+    rest = replace(job, status=JobStatus.DEACTIVATED, status_reason=reason)
+    cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DEACTIVATED, now) for row in waiting)
+    return rest, moved + cancelled, changed(job, ChangeKind.DEACTIVATED, now, reason)

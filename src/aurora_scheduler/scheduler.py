@@ -1,0 +1,196 @@
+"""What can be asked of a scheduler, once for every facade: each answer is a ticket.
+
+The async facade awaits the tickets, the plain one blocks on them; neither knows more than that. What a user said is
+checked here, in the caller's own thread, before anything is handed on.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
+
+from aurora_scheduler import commands
+from aurora_scheduler.clock import SystemClock, local_zone_name
+from aurora_scheduler.definition import NewJob, amended, declare
+from aurora_scheduler.engine import Home, Settings, current_execution
+from aurora_scheduler.errors import OptionError, SchedulerStopped, one_of
+from aurora_scheduler.host import Host
+from aurora_scheduler.instants import instant_of
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.options import checked_choice, duration, whole_number
+from aurora_scheduler.schedules import load_zone
+from aurora_scheduler.stores import open_store
+from aurora_scheduler.tickets import Ticket, answered
+
+__all__ = ["Scheduler"]
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class Scheduler:
+    """A database and, between `open` and `stop`, the thread that works on it. All of it from any thread."""
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str] | None,
+        *,
+        timezone: str | None,
+        runner: str,
+        max_workers: int,
+        max_concurrent: int,
+        durability: str,
+        keep_executions: int,
+        keep_days: int,
+    ) -> None:
+        self._settings = Settings(
+            runner=checked_choice("runner", runner, ("auto", "thread", "trio", "app")),
+            max_workers=whole_number("max_workers", max_workers, least=1, most=10_000),
+            max_concurrent=whole_number("max_concurrent", max_concurrent, least=1),
+            keep_executions=whole_number("keep_executions", keep_executions, least=1),
+            keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
+        )
+        self._new_store = partial(open_store, database, durability=durability)
+        self._new_store()  # a name that cannot be one is refused here, where it was given
+        self._timezone = local_zone_name() if timezone is None else load_zone(timezone).key
+        self.clock = SystemClock()
+        self._host: Host | None = None
+        self._gate = threading.RLock()
+
+    @property
+    def state(self) -> str:
+        """One word: "stopped", "open" (takes calls, fires nothing) or "started"."""
+        host = self._host
+        if host is None or not host.is_open:
+            return "stopped"
+        return "started" if host.is_firing else "open"
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def open(self, home: Home | None) -> Ticket[None]:
+        """Open the database in a thread of its own. An open one is left as it is."""
+        with self._gate:
+            if self._host is None or not self._host.is_open:
+                self._host = Host(self._new_store(), self.clock, self._settings)
+                self._host.open(home)
+            return self._host.opened
+
+    def begin(self) -> None:
+        """Begin firing."""
+        self._open_host().begin()
+
+    def stop(self, drain: float | str | Any) -> Ticket[None]:
+        """Stop and close; answered when that is done, at once where there is nothing to stop or to wait for."""
+        host, seconds = self._host, duration("drain", drain) / 1e6
+        if host is None:
+            return answered(None)
+        ended = host.stop(seconds)
+        # A callback that waited for the end of all callbacks would wait for itself.
+        return ended if current_execution.get() is None else answered(None)
+
+    def join(self) -> None:
+        """After `stop` was answered: let the thread take its last steps."""
+        if self._host is not None and current_execution.get() is None:
+            self._host.join()
+
+    def _open_host(self) -> Host:
+        if self._host is None:
+            raise SchedulerStopped("the scheduler is not initialised: call initialize() first")
+        return self._host
+
+    # -- jobs ---------------------------------------------------------------------------------------------------
+
+    def create(self, jobs: Sequence[NewJob]) -> Ticket[list[str]]:
+        """Create the jobs, all or none; their ids, in order."""
+        host, clock = self._open_host(), self.clock
+        host.check()
+        declared = [
+            declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone) for new in jobs
+        ]
+        return host.write(lambda store: commands.create_jobs(store, clock, declared))
+
+    def job(self, job_id: str) -> Ticket[Job | None]:
+        """The job, or None."""
+        return self._open_host().read(lambda store: store.job(job_id))
+
+    def jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> Ticket[list[Job]]:
+        """The jobs, oldest first."""
+        wanted = _status(JobStatus, status)
+        return self._open_host().read(lambda store: store.jobs(wanted, tag))
+
+    def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
+        """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""
+        after = amended(job, changes, now=self.clock.now())
+        if after is None:
+            return answered(job)
+        return self._open_host().write(lambda store: commands.replace_job(store, after))
+
+    def delete(self, job_id: str) -> Ticket[bool]:
+        """Delete the job; its history stays."""
+        return self._open_host().write(lambda store: commands.delete_job(store, self.clock, job_id))
+
+    def pause(self, job_id: str, *, cancel_running: bool = False) -> Ticket[bool]:
+        """Let the job rest."""
+        return self._open_host().write(
+            lambda store: commands.deactivate_job(store, self.clock, job_id, cancel_running)
+        )
+
+    def resume(self, job_id: str) -> Ticket[bool]:
+        """Let the job fire again."""
+        return self._open_host().write(lambda store: commands.activate_job(store, self.clock, job_id))
+
+    # -- executions ---------------------------------------------------------------------------------------------
+
+    def run(self, job_id: str) -> Ticket[Execution]:
+        """Ask for a run, now; answered when it is asked for."""
+        execution_id = self.clock.new_id()
+        return self._open_host().write(lambda store: commands.run_job(store, self.clock, job_id, execution_id))
+
+    def run_to_end(self, job_id: str) -> Ticket[Execution]:
+        """Ask for a run, now; answered with its final row."""
+        host, execution_id = self._open_host(), self.clock.new_id()
+        ended = host.await_end(execution_id)
+        asked = host.write(lambda store: commands.run_job(store, self.clock, job_id, execution_id))
+        asked.on_failure(ended.fail)
+        return ended
+
+    def cancel(self, execution_id: str) -> Ticket[bool]:
+        """Cancel an execution that waits or runs."""
+        return self._open_host().write(lambda store: commands.cancel_execution(store, self.clock, execution_id))
+
+    def executions(
+        self,
+        job_id: str | None = None,
+        status: ExecutionStatus | str | None = None,
+        limit: int = 100,
+        before: datetime | Execution | str | None = None,
+    ) -> Ticket[list[Execution]]:
+        """Executions, newest first."""
+        wanted = _status(ExecutionStatus, status)
+        most = whole_number("limit", limit, least=1)
+        until = self._before(before)
+        return self._open_host().read(lambda store: store.executions(job_id, wanted, most, until))
+
+    def _before(self, before: object) -> str | int | None:
+        if before is None or isinstance(before, str):
+            return before
+        if isinstance(before, Execution):
+            return before.id
+        if isinstance(before, datetime):
+            zone = load_zone(self._timezone)
+            return instant_of(before if before.utcoffset() is not None else before.replace(tzinfo=zone))
+        raise OptionError("before", before, "must be an execution, the id of one, or a datetime")
+
+
+def _status(kind: type[S], status: object) -> S | None:
+    if status is None:
+        return None
+    try:
+        return kind(status)
+    except ValueError as error:
+        raise OptionError("status", status, f"must be {one_of(kind)}") from error
+

@@ -1,0 +1,93 @@
+"""Locks on files beside the database: one for writing, one for being the owner.
+
+They are `flock`s, which die with their process however it dies. They lie in files of their own, because closing any
+descriptor of the database would drop SQLite's own locks on it. A child made by `fork` would keep its parent's locks
+alive: it closes its copies at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import weakref
+
+from aurora_scheduler.errors import StoreUnavailableError
+
+__all__ = ["FileLock", "NoLock"]
+
+_held: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+class FileLock:
+    """An exclusive lock on a file, held by this object."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        _held.add(self)
+
+    def try_lock(self) -> bool:
+        """Take the lock if it is free."""
+        descriptor = self._open()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def lock(self, patience: float) -> None:
+        """Take the lock, waiting at most about `patience` seconds. Raises `StoreUnavailableError`."""
+        pause = 0.002
+        for _ in range(max(1, round(patience / pause))):
+            if self.try_lock():
+                return
+            threading.Event().wait(pause)
+        raise StoreUnavailableError(self.path, "another process holds the write lock; trying again may help")
+
+    def unlock(self) -> None:
+        """Give the lock back."""
+        if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def write(self, text: str) -> None:
+        """Leave a note in the file, for people who wonder who holds it."""
+        descriptor = self._open()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+    def close(self) -> None:
+        """Give the lock back, and let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+
+class NoLock(FileLock):
+    """The lock of a database that only this connection can see."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def try_lock(self) -> bool:
+        """There is nobody else."""
+        return True
+
+    def unlock(self) -> None:
+        """Nothing to give back."""
+
+    def write(self, text: str) -> None:
+        """Nowhere to write it."""
+
+
+def _let_go() -> None:
+    for lock in list(_held):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_let_go)

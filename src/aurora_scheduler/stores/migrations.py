@@ -1,0 +1,105 @@
+"""The schema, as a list of steps that is only ever added to.
+
+Our tables are called `aurora_…` and may live in an application's own database beside its tables. A database that has a
+table of ours without our record of having made it, or a record of a step that this release does not know, is refused
+before anything is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError
+
+__all__ = ["TABLES", "inspect", "migrate", "migrations"]
+
+TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
+
+migrations = Migrations("aurora_scheduler")
+
+
+@migrations(name="1_jobs_executions_changes")
+def _first(db: Database) -> None:
+    """Jobs, their executions, and what else happened to them.
+
+    `aurora_executions` is unique in job, generation, instant and attempt: that is what makes the record exactly-once.
+    Ids begin with the instant they were made at, so the primary key is the order of time.
+    """
+    db.execute(
+        """
+        CREATE TABLE aurora_jobs (
+            id TEXT PRIMARY KEY, generation INTEGER NOT NULL, version INTEGER NOT NULL,
+            name TEXT NOT NULL, schedule_type TEXT NOT NULL, schedule_value TEXT NOT NULL, timezone TEXT NOT NULL,
+            callback_module TEXT NOT NULL, callback_function TEXT NOT NULL, callback_file TEXT,
+            callback_args TEXT NOT NULL, policies TEXT NOT NULL, tags TEXT NOT NULL,
+            anchor INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+            status TEXT NOT NULL, status_reason TEXT, next_fire INTEGER, runs INTEGER NOT NULL,
+            retry_count INTEGER NOT NULL, last_run INTEGER, last_run_result TEXT
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX aurora_jobs_by_status ON aurora_jobs (status, next_fire)")
+    db.execute(
+        """
+        CREATE TABLE aurora_executions (
+            id TEXT PRIMARY KEY, job_id TEXT NOT NULL, generation INTEGER NOT NULL, job_name TEXT NOT NULL,
+            timezone TEXT NOT NULL, scheduled INTEGER NOT NULL, last_scheduled INTEGER NOT NULL, count INTEGER NOT NULL,
+            attempt INTEGER NOT NULL, "trigger" TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, due INTEGER NOT NULL,
+            started INTEGER, finished INTEGER, result TEXT, error TEXT, traceback TEXT, owner TEXT,
+            UNIQUE (job_id, generation, scheduled, attempt)
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX aurora_executions_by_job ON aurora_executions (job_id, id)")
+    db.execute("CREATE INDEX aurora_executions_by_status ON aurora_executions (status, id)")
+    db.execute(
+        """
+        CREATE TABLE aurora_job_changes (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, generation INTEGER NOT NULL,
+            at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX aurora_job_changes_by_job ON aurora_job_changes (job_id, generation)")
+
+
+KNOWN = tuple(step.name for step in migrations.pending(Database(memory=True, execute_plugins=False)))
+
+
+def inspect(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether the database needs our schema or a part of it. Reads only.
+
+    Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release made it.
+    """
+    db = _database(connection)
+    applied = [step.name for step in migrations.applied(db)]
+    unknown = [name for name in applied if name not in KNOWN]
+    if unknown:
+        raise NewerSchemaError(
+            path,
+            f"its schema is of version {_version(unknown)}, and this release knows versions up to {_version(KNOWN)}: "
+            "use the release of aurora-scheduler that wrote it, or a newer one",
+        )
+    foreign = [name for name in TABLES if not applied and db.table(name).exists()]
+    if foreign:
+        raise ForeignTablesError(
+            path,
+            f"it has a table {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
+            "give a path of your own, or rename that table",
+        )
+    return len(applied) < len(KNOWN)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply what is missing. Must be called inside a `BEGIN IMMEDIATE`, so that one of several starters does it."""
+    migrations.apply(_database(connection))
+
+
+def _database(connection: sqlite3.Connection) -> Database:
+    return Database(connection, execute_plugins=False, recursive_triggers=False)
+
+
+def _version(names: tuple[str, ...] | list[str]) -> str:
+    return max((name.partition("_")[0] for name in names), key=lambda version: (len(version), version))

@@ -1,0 +1,43 @@
+"""What a user names as the database, and the store that it means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aurora_scheduler.errors import OptionError, StoreError, shown
+from aurora_scheduler.stores.sqlite import SqliteStore
+
+__all__ = ["DEFAULT_PATH", "ENVIRONMENT", "open_store"]
+
+ENVIRONMENT = "AURORA_SCHEDULER_DB"
+DEFAULT_PATH = "aurora_scheduler.db"
+
+_ACCEPTED = 'a path, ":memory:" or "sqlite:///path"'
+
+
+def open_store(database: str | os.PathLike[str] | None = None, *, durability: str = "full") -> SqliteStore:
+    """The store for `database`: a path, ":memory:", or "sqlite:///path"; not yet connected.
+
+    None means the environment's `AURORA_SCHEDULER_DB`, else "aurora_scheduler.db" in the current directory.
+
+    Raises:
+        OptionError: `database` is not text or a path.
+        StoreError: it names a kind of database that is not supported.
+    """
+    if database is None:
+        database = os.environ.get(ENVIRONMENT) or DEFAULT_PATH
+    if not isinstance(database, str | os.PathLike):
+        raise OptionError("database", database, f"must be {_ACCEPTED}")
+    text = os.fspath(database)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise OptionError("database", text, f"must be {_ACCEPTED}")
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.lower() in ("postgresql", "postgres"):
+        raise StoreError(scheme + "://…", f"PostgreSQL is not supported yet; accepted: {_ACCEPTED}")
+    if separator and scheme.lower() != "sqlite":
+        raise StoreError(shown(text), f"there is no store for {scheme}://; accepted: {_ACCEPTED}")
+    if separator:
+        # "sqlite:///jobs.db" is relative, "sqlite:////var/jobs.db" absolute, "sqlite://" in memory: as SQLAlchemy has it.
+        text = rest.removeprefix("/") or ":memory:"
+    return SqliteStore(text if text == ":memory:" else str(Path(text).expanduser()), durability=durability)

@@ -1,0 +1,483 @@
+"""The SQLite store: a file (in WAL mode) or memory. Synchronous; belongs to the thread that opens it.
+
+Every writing transaction, in whichever process, is made under one file lock, connections are closed under it, and only
+the owner checkpoints: SQLite before 3.51.3 can damage a write-ahead log that two connections reset at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from aurora_scheduler.errors import (
+    JobExistsError,
+    NotADatabaseError,
+    OptionError,
+    StoreError,
+    StoreReadOnlyError,
+)
+from aurora_scheduler.model import OPEN, Change, Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
+from aurora_scheduler.stores.faults import translated
+from aurora_scheduler.stores.locks import FileLock, NoLock
+from aurora_scheduler.stores.migrations import inspect, migrate
+from aurora_scheduler.stores.rows import (
+    EXECUTION_COLUMNS,
+    JOB_COLUMNS,
+    STATE_COLUMNS,
+    execution_row,
+    execution_value,
+    job_row,
+    job_value,
+    state_row,
+)
+
+__all__ = ["SqliteStore"]
+
+_MAGIC = b"SQLite format 3\0"
+_PATIENCE = 5.0
+_CHECKPOINT_BYTES = 8 * 1024 * 1024
+
+_OPEN = ", ".join(f"'{status.value}'" for status in sorted(OPEN))
+_JOB_MARKS = ", ".join("?" * len(JOB_COLUMNS.split(",")))
+_EXECUTION_MARKS = ", ".join("?" * len(EXECUTION_COLUMNS.split(",")))
+_STATE_SET = ", ".join(f"{column} = ?" for column in STATE_COLUMNS.split(", "))
+_JOB_SET = ", ".join(f"{column} = ?" for column in JOB_COLUMNS.split(", "))
+
+_SAVE_STATE = f"UPDATE aurora_jobs SET {_STATE_SET} WHERE id = ? AND generation = ? AND version = ?"
+_SAVE_JOB = f"UPDATE aurora_jobs SET {_JOB_SET} WHERE id = ? AND generation = ? AND version = ?"
+_INSERT_JOB = f"INSERT INTO aurora_jobs ({JOB_COLUMNS}) VALUES ({_JOB_MARKS})"
+_INSERT_EXECUTION = f"INSERT INTO aurora_executions ({EXECUTION_COLUMNS}) VALUES ({_EXECUTION_MARKS})"
+#: What is final stays so, and what another owner holds stays his.
+_MOVE_EXECUTION = (
+    "UPDATE aurora_executions SET status = ?, reason = ?, due = ?, started = ?, finished = ?, result = ?, error = ?, "
+    f"traceback = ?, owner = ? WHERE id = ? AND status IN ({_OPEN}) AND (owner IS NULL OR owner = ?)"
+)
+_SELECT_JOB = f"SELECT {JOB_COLUMNS} FROM aurora_jobs"
+_SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM aurora_executions"
+
+
+class SqliteStore:
+    """Jobs, executions and job changes in an SQLite database. See `aurora_scheduler.ports.Store` for the verbs.
+
+    `durability` is "full" (a commit survives a power cut) or "normal" (a power cut may take back the last ones; the
+    death of the process does not).
+    """
+
+    def __init__(self, path: str, *, durability: str = "full", reading: bool = False) -> None:
+        if durability not in ("full", "normal"):
+            raise OptionError("durability", durability, 'must be "full" or "normal"')
+        self.path = path
+        self.notes = Notes()
+        self.in_memory = path == ":memory:"
+        self._durability = durability
+        self._reading = reading
+        self._sql: sqlite3.Connection | None = None
+        self._write_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.lock")
+        self._owner_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.owner")
+        self._is_owner = False
+        self._checkpoint_at = _CHECKPOINT_BYTES
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self.path!r}{' (owner)' if self._is_owner else ''}>"
+
+    # -- opening and closing ------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect, and bring the schema up to date; a file that is not ours to write is refused untouched."""
+        if not self.in_memory:
+            self._look_at_file()
+        with translated(self.path):
+            if self._reading:
+                self._sql = self._connect()
+                return
+            with self._locked():
+                self._sql = self._connect()
+                try:
+                    self._prepare(self._sql)
+                except BaseException:
+                    self._sql.close()
+                    self._sql = None
+                    raise
+
+    def _look_at_file(self) -> None:
+        path = Path(self.path)
+        try:
+            if not path.parent.is_dir():
+                raise StoreError(self.path, f"the directory {str(path.parent)!r} does not exist; create it first")
+            if path.is_dir():
+                raise NotADatabaseError(self.path, "it is a directory; give the path of a file in it")
+            if not path.exists():
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                return
+            if not path.is_file():
+                raise NotADatabaseError(self.path, "it is not a regular file; give another path")
+            writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+            if not writable or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+                # The administrator could write it all the same; who took the permission away did not want that.
+                raise StoreReadOnlyError(self.path, "it, or its directory, is read-only; allow writing, or give another path")
+            with path.open("rb") as file:
+                head = file.read(len(_MAGIC))
+        except OSError as error:
+            raise StoreError(self.path, f"it cannot be opened ({error}); check the path and its permissions") from error
+        if head and head != _MAGIC:
+            raise NotADatabaseError(self.path, "it is not an SQLite database, and was left untouched; give another path")
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
+
+    def _prepare(self, sql: sqlite3.Connection) -> None:
+        incomplete = inspect(sql, self.path)  # before anything is written
+        if not self.in_memory:
+            sql.execute("PRAGMA journal_mode = WAL")
+            sql.execute("PRAGMA wal_autocheckpoint = 0")
+            sql.execute(f"PRAGMA synchronous = {self._durability}")
+        if incomplete:
+            sql.execute("BEGIN IMMEDIATE")
+            try:
+                migrate(sql)
+                sql.execute("COMMIT")
+            except BaseException:
+                sql.execute("ROLLBACK")
+                raise
+
+    def reader(self) -> SqliteStore | None:
+        """A connection for another thread to read with; a database in memory has only the one."""
+        return None if self.in_memory else SqliteStore(self.path, reading=True)
+
+    def close(self) -> None:
+        """Let go of the database and the locks. The last connection's close checkpoints, so it is done under the lock."""
+        if self._sql is not None:
+            sql, self._sql = self._sql, None
+            with translated(self.path), self._locked():
+                sql.close()
+        self.disown()
+        self._owner_lock.close()
+        self._write_lock.close()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._sql is None:
+            raise StoreError(self.path, "it is closed")
+        return self._sql
+
+    # -- transactions and ownership -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._write_lock.lock(_PATIENCE)
+        try:
+            yield
+        finally:
+            self._write_lock.unlock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One writing transaction under the write lock."""
+        sql = self._connection
+        with translated(self.path), self._locked():
+            sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                sql.execute("COMMIT")
+            except BaseException:
+                self.notes = Notes()
+                if sql.in_transaction:
+                    sql.execute("ROLLBACK")
+                raise
+            if self._is_owner and not self.in_memory:
+                self._checkpoint_if_long(sql)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the transaction that can fail alone."""
+        sql = self._connection
+        notes, self.notes = self.notes, Notes()
+        sql.execute("SAVEPOINT alone")
+        try:
+            with translated(self.path):
+                yield
+        except BaseException:
+            self.notes = notes
+            if sql.in_transaction:
+                sql.execute("ROLLBACK TO alone")
+                sql.execute("RELEASE alone")
+            raise
+        sql.execute("RELEASE alone")
+        notes.touched.update(self.notes.touched)
+        notes.ended.extend(self.notes.ended)
+        self.notes = notes
+
+    def _checkpoint_if_long(self, sql: sqlite3.Connection) -> None:
+        """Move the write-ahead log into the database when it is long; where a reader is in the way, later."""
+        try:
+            size = os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return
+        if size < self._checkpoint_at:
+            return
+        sql.execute("PRAGMA busy_timeout = 0")
+        try:
+            busy, _, _ = sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            sql.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
+        self._checkpoint_at = size + _CHECKPOINT_BYTES if busy else _CHECKPOINT_BYTES
+
+    def own(self, owner: str) -> bool:
+        """Try to become the one owner of the file: a lock that dies with this process."""
+        if not self._is_owner and self._owner_lock.try_lock():
+            self._owner_lock.write(f"{owner} {os.getpid()}\n")
+            self._is_owner = True
+        return self._is_owner
+
+    def disown(self) -> None:
+        """Let another process become the owner."""
+        if self._is_owner:
+            self._is_owner = False
+            self._owner_lock.unlock()
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def commit(self, commit: Commit) -> None:
+        """Write one decision: the job's state, rows moved and new, a line of its history."""
+        sql, job = self._connection, commit.job
+        if job is not None:
+            saved = sql.execute(_SAVE_STATE, (*state_row(job), job.id, job.generation, job.version - 1))
+            if saved.rowcount != 1:
+                raise Stale(job.id)
+        for row in commit.moved:
+            state = execution_row(row)[10:]
+            if sql.execute(_MOVE_EXECUTION, (*state, row.id, row.owner)).rowcount != 1:
+                raise Fenced(row.id)
+        try:
+            sql.executemany(_INSERT_EXECUTION, [execution_row(row) for row in commit.new])
+        except sqlite3.IntegrityError as error:
+            raise AlreadyRecorded(str(error)) from error
+        if commit.change is not None:
+            self.record(commit.change)
+        for row in (*commit.moved, *commit.new):
+            if row.status.is_final:
+                self.notes.ended.append(row)
+
+    def insert(self, job: Job) -> None:
+        """Add a job."""
+        try:
+            self._connection.execute(_INSERT_JOB, job_row(job))
+        except sqlite3.IntegrityError as error:
+            raise JobExistsError(job.id) from error
+        self.notes.touched[job.id] = None
+
+    def replace(self, job: Job) -> None:
+        """Write definition and state over the version before."""
+        where = (job.id, job.generation, job.version - 1)
+        if self._connection.execute(_SAVE_JOB, (*job_row(job), *where)).rowcount != 1:
+            raise Stale(job.id)
+        self.notes.touched[job.id] = None
+
+    def remove(self, job: Job) -> None:
+        """Delete the job's row; executions and changes stay."""
+        deleted = self._connection.execute(
+            "DELETE FROM aurora_jobs WHERE id = ? AND generation = ? AND version = ?",
+            (job.id, job.generation, job.version),
+        )
+        if deleted.rowcount != 1:
+            raise Stale(job.id)
+        self.notes.touched[job.id] = None
+
+    def record(self, change: Change) -> None:
+        """Add a line to the job's own history; its number tells other processes what to load anew."""
+        self._connection.execute(
+            "INSERT INTO aurora_job_changes (job_id, generation, at, kind, detail) VALUES (?, ?, ?, ?, ?)",
+            (change.job_id, change.generation, change.at, change.kind.value, change.detail),
+        )
+        self.notes.touched[change.job_id] = None
+
+    def next_generation(self, job_id: str) -> int:
+        """One more than any job, execution or change of this id has."""
+        (highest,) = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = ?1), 0),"
+            " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = ?1), 0),"
+            " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = ?1), 0))",
+            (job_id,),
+        ).fetchone()
+        return int(highest) + 1
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def snapshot(self, job_id: str) -> Snapshot | None:
+        """The job with its open rows, as of one transaction."""
+        with translated(self.path), self._steady():
+            job = self.job(job_id)
+            if job is None:
+                return None
+            rows = self._connection.execute(
+                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({_OPEN}) ORDER BY id",
+                (job.id, job.generation),
+            )
+            return Snapshot(job, tuple(map(execution_value, rows)))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
+        with translated(self.path), self._steady():
+            rows: dict[tuple[str, int], list[Execution]] = {}
+            for row in self._connection.execute(f"{_SELECT_EXECUTION} WHERE status IN ({_OPEN}) ORDER BY id"):
+                execution = execution_value(row)
+                rows.setdefault((execution.job_id, execution.generation), []).append(execution)
+            jobs = self._connection.execute(
+                f"{_SELECT_JOB} WHERE status IN ('active', 'unresolved')"
+                f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({_OPEN}))"
+                " ORDER BY next_fire IS NULL, next_fire"
+            )
+            return [
+                Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)
+            ]
+
+    @contextmanager
+    def _steady(self) -> Iterator[None]:
+        """Several reads that see the same state."""
+        sql = self._connection
+        if sql.in_transaction:
+            yield
+            return
+        sql.execute("BEGIN")
+        try:
+            yield
+        finally:
+            sql.execute("ROLLBACK")
+
+    def orphans(self, owner: str) -> list[tuple[Execution, int]]:
+        """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
+        rows = self._connection.execute(
+            f"{_SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id", (owner,)
+        ).fetchall()
+        return [(row, self._deaths(row)) for row in map(execution_value, rows)]
+
+    def _deaths(self, row: Execution) -> int:
+        (deaths,) = self._connection.execute(
+            "SELECT count(*) FROM aurora_executions"
+            " WHERE job_id = ? AND generation = ? AND scheduled = ? AND status = 'lost'",
+            (row.job_id, row.generation, row.scheduled),
+        ).fetchone()
+        return int(deaths)
+
+    def job(self, job_id: str) -> Job | None:
+        """The job, or None."""
+        with translated(self.path):
+            row = self._connection.execute(f"{_SELECT_JOB} WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else job_value(row)
+
+    def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
+        """The jobs, oldest first."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"{_SELECT_JOB} WHERE (?1 IS NULL OR status = ?1)"
+                " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?2)) ORDER BY created, id",
+                (status, tag),
+            ).fetchall()
+        return [job_value(row) for row in rows]
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """The execution, or None."""
+        with translated(self.path):
+            row = self._connection.execute(f"{_SELECT_EXECUTION} WHERE id = ?", (execution_id,)).fetchone()
+        return None if row is None else execution_value(row)
+
+    def executions(
+        self,
+        job_id: str | None = None,
+        status: ExecutionStatus | None = None,
+        limit: int = 100,
+        before: str | int | None = None,
+    ) -> list[Execution]:
+        """Executions, newest first."""
+        wanted: list[tuple[str, object]] = []
+        if job_id is not None:
+            wanted.append(("job_id = ?", job_id))
+        if status is not None:
+            wanted.append(("status = ?", status.value))
+        if isinstance(before, str):
+            wanted.append(("id < ?", before))
+        elif before is not None:
+            wanted.append(("scheduled < ?", before))
+        where = f" WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"{_SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?", (*(value for _, value in wanted), limit)
+            ).fetchall()
+        return [execution_value(row) for row in rows]
+
+    def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
+        """Whether this firing has a record."""
+        row = self._connection.execute(
+            "SELECT 1 FROM aurora_executions WHERE job_id = ? AND generation = ? AND scheduled = ?",
+            (job_id, generation, scheduled),
+        ).fetchone()
+        return row is not None
+
+    def last_change(self) -> int:
+        """The last change's number; 0 where there is none."""
+        with translated(self.path):
+            (number,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM aurora_job_changes").fetchone()
+        return int(number)
+
+    def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
+        """The last change's number, and the jobs changed after `number`, each once."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT number, job_id FROM aurora_job_changes WHERE number > ? ORDER BY number", (number,)
+            ).fetchall()
+        return (rows[-1][0] if rows else number), list(dict.fromkeys(job_id for _, job_id in rows))
+
+    # -- retention and backup -----------------------------------------------------------------------------------
+
+    def crowded(self, keep: int, most: int) -> list[str]:
+        """Jobs with more than `keep` rows."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"SELECT job_id FROM aurora_executions WHERE status NOT IN ({_OPEN})"
+                " GROUP BY job_id HAVING count(*) > ? LIMIT ?",
+                (keep, most),
+            ).fetchall()
+        return [job_id for (job_id,) in rows]
+
+    def prune_job(self, job_id: str, keep: int, most: int) -> int:
+        """Delete final rows of the job beyond the newest `keep`."""
+        return self._connection.execute(
+            "DELETE FROM aurora_executions WHERE id IN (SELECT id FROM aurora_executions"
+            f" WHERE job_id = ? AND status NOT IN ({_OPEN}) ORDER BY id DESC LIMIT ? OFFSET ?)",
+            (job_id, most, keep),
+        ).rowcount
+
+    def prune_before(self, instant: int, most: int) -> int:
+        """Delete what is final and older than `instant`."""
+        sql = self._connection
+        executions = sql.execute(
+            "DELETE FROM aurora_executions WHERE id IN (SELECT id FROM aurora_executions"
+            f" WHERE id < ? AND status NOT IN ({_OPEN}) AND finished < ? LIMIT ?)",
+            (f"{max(instant, 0):016x}", instant, most),
+        ).rowcount
+        jobs = sql.execute(
+            "DELETE FROM aurora_jobs WHERE id IN (SELECT id FROM aurora_jobs"
+            " WHERE status = 'finished' AND max(updated, coalesce(last_run, updated)) < ? LIMIT ?)",
+            (instant, most),
+        ).rowcount
+        changes = sql.execute(
+            "DELETE FROM aurora_job_changes WHERE number IN"
+            " (SELECT number FROM aurora_job_changes WHERE at < ? ORDER BY number LIMIT ?)",
+            (instant, most),
+        ).rowcount
+        return executions + jobs + changes
+
+    def backup(self, path: str) -> None:
+        """Copy the database, as it is now, to a new file, while others go on."""
+        with translated(self.path):
+            copy = sqlite3.connect(path)
+            try:
+                self._connection.backup(copy)
+            finally:
+                copy.close()

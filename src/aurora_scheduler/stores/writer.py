@@ -1,0 +1,239 @@
+"""The async face of a store: one thread that writes, in groups, and one that reads beside it.
+
+Whatever is queued when the writer comes round is committed in one transaction, so that the cost of making a commit
+durable is shared; each piece of work has a savepoint of its own, so that it fails alone, and a ticket of its own, so
+that its caller hears of its own success or error, after the commit and never before.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from aurora_scheduler.errors import SchedulerStopped, StoreError
+from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.tickets import Ticket, answered
+
+__all__ = ["InlineWriter", "ThreadedWriter"]
+
+T = TypeVar("T")
+_log = logging.getLogger("aurora_scheduler.writer")
+
+#: The most pieces of work that share a commit: enough to share its cost, not so many that the first waits for the last.
+_GROUP = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[Store], Any]
+    ticket: Ticket[Any]
+
+
+class _Queue:
+    """Calls for one thread, in order, until it is closed."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        # Re-entrant: a signal handler may hand in a call while its thread is handing one in.
+        self._gate = threading.RLock()
+        self._closed = False
+
+    def put(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Hand in a call; on a closed queue its ticket fails at once."""
+        ticket: Ticket[T] = Ticket()
+        with self._gate:
+            if self._closed:
+                ticket.fail(SchedulerStopped("the scheduler is stopped; initialize it again to go on"))
+            else:
+                self._calls.put(_Call(work, ticket))
+        return ticket
+
+    def close(self) -> None:
+        """Take no more calls; what is queued is still done."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._calls.put(None)
+
+    def next_group(self) -> list[_Call] | None:
+        """Wait for calls: at least one, and whatever else is there; None once the queue is closed and empty."""
+        first = self._calls.get()
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < _GROUP:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                break
+            if call is None:
+                self._calls.put(None)  # the end, for the next round
+                break
+            group.append(call)
+        return [call for call in group if call.ticket.take()]
+
+
+class ThreadedWriter:
+    """A store's two threads, run by a Trio task; `write` and `read` are for any thread and any event loop.
+
+    `on_commit` hears, in the writing thread, what each transaction did; it must not block or raise.
+    """
+
+    def __init__(self, store: Store, on_commit: Callable[[Notes], None]) -> None:
+        self._store = store
+        self._on_commit = on_commit
+        self._writes = _Queue()
+        self._reads = _Queue()
+        self._shares_connection = False
+        self._opened: Ticket[None] = Ticket()
+        #: Answered when the store is closed and its owner's lock given back.
+        self.closed: Ticket[None] = Ticket()
+
+    def write(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work` in a transaction, with whatever else is queued; it fails alone."""
+        return self._writes.put(work)
+
+    def read(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work`, which only reads, beside the writes; it sees every write that was answered before."""
+        return (self._writes if self._shares_connection else self._reads).put(work)
+
+    def close(self) -> None:
+        """Take no more work; `run` returns when what is queued is done."""
+        self._writes.close()
+        self._reads.close()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the store and work until cancelled or closed; what is queued is done even then, and the store closed.
+
+        Raises `StoreError` where the store cannot be opened.
+        """
+        in_thread = partial(trio.to_thread.run_sync, limiter=trio.CapacityLimiter(2))
+        error: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            try:
+                nursery.start_soon(in_thread, self._keep_writing)
+                await self._opened.wait()
+                reader = self._store.reader()
+                self._shares_connection = reader is None
+                if reader is not None:
+                    reading: Ticket[None] = Ticket()
+                    nursery.start_soon(in_thread, self._keep_reading, reader, reading)
+                    await reading.wait()
+                task_status.started()
+                await self.closed.wait()
+            except Exception as exc:  # outside the nursery it is itself, inside it would be a group of one
+                error = exc
+            finally:
+                self.close()
+        if error is not None:
+            raise error
+
+    # -- in the threads -----------------------------------------------------------------------------------------
+
+    def _keep_writing(self) -> None:
+        try:
+            self._store.open()
+        except BaseException as error:
+            self._opened.fail(error)
+            return
+        self._opened.answer(None)
+        while (group := self._writes.next_group()) is not None:
+            if group:
+                self._commit(group)
+        _close(self._store)
+        self.closed.answer(None)
+
+    def _commit(self, group: list[_Call]) -> None:
+        answers: list[Callable[[], None]] = []
+        try:
+            with self._store.transaction():
+                for call in group:
+                    answers.append(_attempt(self._store, call))
+        except Exception as error:
+            if len(group) == 1:
+                group[0].ticket.fail(error)
+                return
+            for call in group:  # one of them spoils it, or the commit failed for all: each for itself
+                self._commit([call])
+            return
+        notes, self._store.notes = self._store.notes, Notes()
+        self._on_commit(notes)
+        for give in answers:
+            give()
+
+    def _keep_reading(self, reader: Store, opened: Ticket[None]) -> None:
+        try:
+            reader.open()
+        except BaseException as error:
+            opened.fail(error)
+            return
+        opened.answer(None)
+        while (group := self._reads.next_group()) is not None:
+            for call in group:
+                try:
+                    call.ticket.answer(call.work(reader))
+                except Exception as error:
+                    call.ticket.fail(error)
+        _close(reader)
+
+
+def _close(store: Store) -> None:
+    try:
+        store.close()
+    except Exception:
+        _log.exception("closing the database failed; what was committed is safe")
+
+
+def _attempt(store: Store, call: _Call) -> Callable[[], None]:
+    """Do one call under its savepoint; how to answer it once the transaction is committed."""
+    value: Any = None
+    try:
+        with store.savepoint():
+            value = call.work(store)
+    except StoreError:  # the database itself: the transaction may be gone
+        raise
+    except Exception as error:
+        return partial(call.ticket.fail, error)
+    return partial(call.ticket.answer, value)
+
+
+class InlineWriter:
+    """Does each piece of work on the spot, in the calling thread: for simulations, tests and tools."""
+
+    def __init__(self, store: Store, on_commit: Callable[[Notes], None] = lambda notes: None) -> None:
+        self._store = store
+        self._on_commit = on_commit
+
+    def write(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work` in a transaction of its own, now."""
+        ticket: Ticket[T] = Ticket()
+        try:
+            with self._store.transaction():
+                value = work(self._store)
+        except Exception as error:
+            ticket.fail(error)
+            return ticket
+        notes, self._store.notes = self._store.notes, Notes()
+        self._on_commit(notes)
+        ticket.answer(value)
+        return ticket
+
+    def read(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Do `work` now."""
+        try:
+            return answered(work(self._store))
+        except Exception as error:
+            ticket: Ticket[T] = Ticket()
+            ticket.fail(error)
+            return ticket
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()

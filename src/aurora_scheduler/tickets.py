@@ -1,0 +1,145 @@
+"""An answer that is not there yet, which any thread and any event loop can wait for.
+
+The thread that works on a call and the one that waits for it share nothing but a ticket. A plain thread blocks on
+it; a coroutine awaits it on its own loop, asyncio's or Trio's, which is woken from outside. No worker thread is
+needed on either side, and neither can deadlock the other: who answers never waits for who asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+import sniffio
+import trio
+
+__all__ = ["Ticket", "answered", "loop_waker"]
+
+T = TypeVar("T")
+
+
+class Ticket(Generic[T]):
+    """One call's answer: a value or an error, given once.
+
+    Who answers calls `take` before it begins, and then `answer` or `fail`; who asked calls `result` from a plain
+    thread or `wait` from an event loop. A caller that is cancelled while it waits withdraws the call: if it was not
+    taken yet, it never happens.
+    """
+
+    __slots__ = ("_answered", "_error", "_lock", "_taken", "_value", "_wakers", "_withdrawn")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], None]] = []
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._answered = False
+        self._taken = False
+        self._withdrawn = False
+
+    def take(self) -> bool:
+        """Begin the work; False if the caller has withdrawn it meanwhile."""
+        with self._lock:
+            self._taken = not self._withdrawn
+            return self._taken
+
+    def withdraw(self) -> bool:
+        """Give the call up; False if its work has begun already, so that its effect stays."""
+        with self._lock:
+            self._withdrawn = not self._taken
+            return self._withdrawn
+
+    def answer(self, value: T) -> None:
+        """The call went well. A second answer is ignored."""
+        self._close(value, None)
+
+    def fail(self, error: BaseException) -> None:
+        """The call failed: who waits gets the error raised. Ignored after an answer."""
+        self._close(None, error)
+
+    def _close(self, value: T | None, error: BaseException | None) -> None:
+        with self._lock:
+            if self._answered:
+                return
+            self._value, self._error, self._answered = value, error, True
+            wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
+
+    def on_answer(self, wake: Callable[[], None]) -> bool:
+        """Have `wake` called, from the answering thread, at the answer; False if the answer is there already."""
+        with self._lock:
+            if not self._answered:
+                self._wakers.append(wake)
+            return not self._answered
+
+    def on_failure(self, tell: Callable[[BaseException], object]) -> None:
+        """Have `tell` called with the error, from the answering thread, if the call fails."""
+
+        def look() -> None:
+            if self._error is not None:
+                tell(self._error)
+
+        if not self.on_answer(look):
+            look()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Block this thread until the answer is there, at most `timeout` seconds (then `TimeoutError`)."""
+        event = threading.Event()
+        if self.on_answer(event.set):
+            try:
+                if not event.wait(timeout):
+                    raise TimeoutError(f"no answer within {timeout} seconds")
+            except BaseException:
+                self.withdraw()
+                raise
+        return self._outcome()
+
+    async def wait(self) -> T:
+        """Await the answer on the running event loop, asyncio's or Trio's."""
+        wake, woken = loop_waker()
+        if not self.on_answer(wake):
+            wake()  # a call that is answered at once is still a checkpoint
+        try:
+            await woken()
+        except BaseException:
+            self.withdraw()
+            raise
+        return self._outcome()
+
+    def _outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # answered without an error: it is a T
+
+
+def answered(value: T) -> Ticket[T]:
+    """A ticket whose answer is there already."""
+    ticket: Ticket[T] = Ticket()
+    ticket.answer(value)
+    return ticket
+
+
+def loop_waker() -> tuple[Callable[[], None], Callable[[], Awaitable[object]]]:
+    """A pair for the running loop: call the first from any thread, and the second, awaited here, returns.
+
+    The first does nothing once the loop is gone: there is nobody left to wake.
+    """
+    if sniffio.current_async_library() == "trio":
+        token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
+
+        def wake_trio() -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(trio_event.set)
+
+        return wake_trio, trio_event.wait
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake_asyncio() -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(event.set)
+
+    return wake_asyncio, event.wait
