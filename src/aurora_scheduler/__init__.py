@@ -31,8 +31,6 @@ from aurora_scheduler.preview import next_fire_times, parse_schedule
 from aurora_scheduler.schedules import Schedule
 from aurora_scheduler.service import CronService, get_cron_service, schedule_task
 
-__version__ = "0.1.0"
-
 __all__ = [
     "ArgumentsError",
     "AuroraError",
@@ -59,7 +57,6 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreUnavailableError",
     "UnknownOptionError",
-    "__version__",
     "get_cron_service",
     "next_fire_times",
     "parse_schedule",

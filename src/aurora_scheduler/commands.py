@@ -36,9 +36,9 @@ def _create(store: Store, clock: Clock, new: Declared) -> str:
     existing = store.job(new.job.id)
     if existing is None:
         refuse_never(new.job)
-        job = replace(new.job, generation=store.next_generation(new.job.id))
-        store.insert(job)
-        store.record(_change(job, ChangeKind.CREATED, job.created))
+        created = replace(new.job, generation=store.next_generation(new.job.id))
+        store.insert(created)
+        store.record(_change(created, ChangeKind.CREATED, created.created))
     elif new.if_exists == "error":
         raise JobExistsError(existing.id)
     elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:

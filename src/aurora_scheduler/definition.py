@@ -1,4 +1,4 @@
-"""From what a user says to a `Job`: everything is checked here, in the caller's own thread, before anything is stored."""
+"""From what a user says to a `Job`: all is checked here, in the caller's own thread, before anything is stored."""
 
 from __future__ import annotations
 
@@ -219,9 +219,11 @@ def _checked_callback(callback: object, args: object, runner: str) -> tuple[Call
     stored = checked_arguments(args)
     check_arguments(function, stored)
     if runner in ("trio", "app") and not is_async(function):
-        raise CallbackError(str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"')
+        raise CallbackError(
+            str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"'
+        )
     if runner == "thread" and is_async(function):
-        raise CallbackError(str(name), 'runner="thread" is for plain functions; leave runner out, or say "trio" or "app"')
+        raise CallbackError(
+            str(name), 'runner="thread" is for plain functions; leave runner out, or say "trio" or "app"'
+        )
     return name, stored
-
-

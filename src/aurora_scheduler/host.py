@@ -187,6 +187,9 @@ class Host:
                 return
             self.opened.answer(None)
             nursery.start_soon(self._answer_if_abandoned)
+            # What was asked for before there was a token to ask with.
+            if self._wants_firing:
+                self._begin()
             if self._stop_drain is not None:
                 self._end()
             await self._begun.wait()
@@ -206,7 +209,7 @@ class Host:
             self._begun.set()
 
     async def _answer_if_abandoned(self) -> None:
-        """Where a callback will not end, its thread stays; the store is closed, and who stopped need not wait longer."""
+        """Where a callback will not end, its thread stays; the store is closed, and who stopped waits no longer."""
         await self._writer.closed.wait()
         if self._engine is not None and self._engine.abandoned:
             self._fail_waiting()

@@ -261,9 +261,7 @@ class SchedulerManager:
         def declare(function: F) -> F:
             job_id = f"{function.__module__}:{function.__qualname__}"
             said = {"name": function.__name__, "job_id": job_id, "if_exists": "update"} | options
-            self._declared.append(
-                NewJob(schedule=schedule, callback=function, callback_args=callback_args, **said)  # type: ignore[arg-type]
-            )
+            self._declared.append(NewJob(schedule=schedule, callback=function, callback_args=callback_args, **said))
             return function
 
         return declare

@@ -102,7 +102,12 @@ def checked_tags(value: object) -> tuple[str, ...]:
     """Tags: a collection of short texts, each kept once, in order."""
     if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
         raise OptionError("tags", value, 'must be a list of texts, like ["nightly"]')
-    tags = tuple(dict.fromkeys(checked_name(tag, "tags") for tag in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)))
+    tags = tuple(
+        dict.fromkeys(
+            checked_name(tag, "tags")
+            for tag in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)
+        )
+    )
     if len(tags) > _MOST_TAGS:
         raise OptionError("tags", value, f"must be at most {_MOST_TAGS}")
     return tags
@@ -132,7 +137,7 @@ def _moment(option: str, value: object, zone: str) -> int | None:
         elif isinstance(value, str):
             instant = to_instant(value, zone)
         else:
-            raise OptionError(option, value, "must be a datetime or text like \"2030-05-28 15:00\"")
+            raise OptionError(option, value, 'must be a datetime or text like "2030-05-28 15:00"')
     except ScheduleError as error:
         raise OptionError(option, value, str(error)) from error
     if not FIRST <= instant <= LAST:

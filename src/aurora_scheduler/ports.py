@@ -201,5 +201,3 @@ class Writer(Protocol):
     def close(self) -> None:
         """Take no more work, do what is queued, and close the store."""
         ...
-
-

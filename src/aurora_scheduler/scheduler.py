@@ -108,9 +108,7 @@ class Scheduler:
         """Create the jobs, all or none; their ids, in order."""
         host, clock = self._open_host(), self.clock
         host.check()
-        declared = [
-            declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone) for new in jobs
-        ]
+        declared = [declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone) for new in jobs]
         return host.write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:
@@ -135,9 +133,7 @@ class Scheduler:
 
     def pause(self, job_id: str, *, cancel_running: bool = False) -> Ticket[bool]:
         """Let the job rest."""
-        return self._open_host().write(
-            lambda store: commands.deactivate_job(store, self.clock, job_id, cancel_running)
-        )
+        return self._open_host().write(lambda store: commands.deactivate_job(store, self.clock, job_id, cancel_running))
 
     def resume(self, job_id: str) -> Ticket[bool]:
         """Let the job fire again."""
@@ -186,11 +182,10 @@ class Scheduler:
         raise OptionError("before", before, "must be an execution, the id of one, or a datetime")
 
 
-def _status(kind: type[S], status: object) -> S | None:
+def _status(kind: type[S], status: str | None) -> S | None:
     if status is None:
         return None
     try:
         return kind(status)
     except ValueError as error:
         raise OptionError("status", status, f"must be {one_of(kind)}") from error
-

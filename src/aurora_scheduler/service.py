@@ -146,7 +146,10 @@ class CronService:
         callback_args: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> str:
-        """Create a job from any schedule: "in 30 minutes", "every 1 hour", "2030-05-28 15:00", "0 9 * * 1-5"; its id."""
+        """Create a job from any schedule: "in 30 minutes", "every 1 hour", "2030-05-28 15:00", "0 9 * * 1-5".
+
+        Returns its id.
+        """
         return self._schedule(None, name, schedule_text, callback, callback_args, options)
 
     def _schedule(
@@ -244,7 +247,7 @@ _gate = threading.RLock()
 
 
 def get_cron_service() -> CronService:
-    """The process's own service, on the default database; made at the first call. A forked child gets one of its own."""
+    """The process's own service, on the default database, made at the first call. A forked child gets its own."""
     global _service
     with _gate:
         if _service is None or _service[0] != os.getpid():

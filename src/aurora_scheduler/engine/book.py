@@ -96,4 +96,3 @@ class Entry:
         """From here on a nudge means that something happened after what is being looked at."""
         if self._nudged.is_set():
             self._nudged = trio.Event()
-

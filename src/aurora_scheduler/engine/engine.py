@@ -8,7 +8,7 @@ cancels its task.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -229,6 +229,12 @@ class Engine:
         self._changed.update(dict.fromkeys(job_ids))
         if self._changed:
             self._news.set()
+
+    async def changes_by_others(self) -> Sequence[str]:
+        """The jobs that were changed since this was asked last, by whichever process."""
+        number = self.last_change
+        self.last_change, job_ids = await self.writer.read(lambda store: store.changes_since(number)).wait()
+        return job_ids
 
     async def next_changes(self) -> list[str]:
         """Wait until jobs were changed: which."""

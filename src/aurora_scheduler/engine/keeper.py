@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.ports import Store
 
 if TYPE_CHECKING:
     from aurora_scheduler.engine.engine import Engine
@@ -42,8 +45,7 @@ async def follow_others(engine: Engine, every: float) -> None:
     while True:
         await trio.sleep(every)
         try:
-            number = engine.last_change
-            engine.last_change, ids = await engine.writer.read(lambda store: store.changes_since(number)).wait()
+            ids = await engine.changes_by_others()
         except _AWAY as error:
             _log.warning("changes of other processes could not be read, trying again: %s", error)
         else:
@@ -66,25 +68,33 @@ async def keep_history(engine: Engine, every: float) -> None:
     while True:
         try:
             before = engine.clock.now() - settings.keep_days * _DAY
-            while await engine.writer.write(lambda store: store.prune_before(before, _PRUNE)).wait():  # noqa: B023
-                await trio.sleep(0)
+            await _in_bits(engine, partial(_prune_before, before))
             crowded = await engine.writer.read(lambda store: store.crowded(settings.keep_executions, 1000)).wait()
             for job_id in crowded:
-                await _prune_job(engine, job_id)
+                await _in_bits(engine, partial(_prune_job, job_id, settings.keep_executions))
         except _AWAY as error:
             _log.warning("old history could not be deleted, trying again later: %s", error)
         await trio.sleep(every)
 
 
-async def _prune_job(engine: Engine, job_id: str) -> None:
-    keep = engine.settings.keep_executions
-    while await engine.writer.write(lambda store: store.prune_job(job_id, keep, _PRUNE)).wait() == _PRUNE:
-        await trio.sleep(0)
+def _prune_before(instant: int, store: Store) -> int:
+    return store.prune_before(instant, _PRUNE)
+
+
+def _prune_job(job_id: str, keep: int, store: Store) -> int:
+    return store.prune_job(job_id, keep, _PRUNE)
+
+
+async def _in_bits(engine: Engine, prune: Callable[[Store], int]) -> None:
+    """Prune in one small transaction after the other, with the firings' own in between, until nothing is left."""
+    left = True
+    while left:
+        left = await engine.writer.write(prune).wait() > 0
 
 
 async def watch_clock(engine: Engine) -> None:
     """Have every task look at the clock again when it was set, or when the machine has slept."""
-    while True:
+    while True:  # time passing is the event that is waited for
         before = engine.clock.now()
         await trio.sleep(1)
         step = engine.clock.now() - before - SECOND

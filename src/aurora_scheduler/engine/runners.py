@@ -35,15 +35,15 @@ _ANSWER_WITHIN = 5.0
 #: How often, in seconds, a loop that runs a callback is looked after.
 _LOOK_AFTER = 1.0
 
-_CANCELLED = Outcome(status=ExecutionStatus.CANCELLED, result={"success": False, "error": "cancelled"}, error="cancelled")
+_CANCELLED = Outcome(
+    status=ExecutionStatus.CANCELLED, result={"success": False, "error": "cancelled"}, error="cancelled"
+)
 
 
 class Runner(Protocol):
     """Runs one attempt."""
 
-    async def __call__(
-        self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]
-    ) -> Outcome:
+    async def __call__(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         """Call `function`; everything it does becomes the outcome."""
         ...
 

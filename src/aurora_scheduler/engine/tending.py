@@ -67,9 +67,7 @@ async def _next_step(engine: Engine, entry: Entry) -> Step:
     try:
         if job.is_active:
             await engine.callbacks.find(job.callback)
-        return decide(
-            entry.job, entry.waiting, entry.running(), clock.now(), owner=engine.owner, new_id=clock.new_id
-        )
+        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=engine.owner, new_id=clock.new_id)
     except (CallbackError, ScheduleError) as error:
         _log.error("job %r cannot run here: %s", job.name, error, extra={"job_id": job.id})
         commit = unresolved(job, str(error), clock.now())

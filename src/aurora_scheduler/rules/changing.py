@@ -1,4 +1,4 @@
-"""What a person's call does to a job: pausing, resuming, asking for a run, cancelling; and what an import's failure does.
+"""What a person's call does to a job: pausing, resuming, running, cancelling; and what a failed import does.
 
 Each answers with the `Commit` that is to be written, or None where there is nothing to write.
 """
@@ -53,9 +53,7 @@ def request_run(job: Job, scheduled: int, now: int, execution_id: str) -> tuple[
     return Commit(job=stepped(job), new=(row,), change=changed(job, ChangeKind.RUN_REQUESTED, now, row.id)), row
 
 
-def cancel_waiting(
-    job: Job | None, row: Execution, others_waiting: int, others_running: int, now: int
-) -> Commit:
+def cancel_waiting(job: Job | None, row: Execution, others_waiting: int, others_running: int, now: int) -> Commit:
     """An attempt that has not begun is cancelled on the spot."""
     cancelled = closed(row, ExecutionStatus.CANCELLED, Reason.BY_HAND, now)
     if job is None:

@@ -122,24 +122,18 @@ def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_
         closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
     )
     ran = stepped(job, runs=job.runs + 1)
-    commit = Commit(
-        job=replace(ran, next_fire=following(ran, last)), new=(*missed(now), execution), moved=superseded
-    )
+    commit = Commit(job=replace(ran, next_fire=following(ran, last)), new=(*missed(now), execution), moved=superseded)
     return Claim(commit, execution)
 
 
-def _come_due_while_busy(
-    job: Job, running: Sequence[Execution], now: int, new_id: Callable[[], str]
-) -> Record:
+def _come_due_while_busy(job: Job, running: Sequence[Execution], now: int, new_id: Callable[[], str]) -> Record:
     """Instants that came while an attempt runs overlap and are skipped; those due before it began queue behind it."""
     busy_since = min(row.started if row.started is not None else now for row in running)
     first = job.next_fire
     assert first is not None
     if first <= busy_since:
         last, missed = _split(job, busy_since, new_id)
-        queued = replace(
-            _row(job, last, last, 1, ExecutionStatus.WAITING, new_id()), reason=Reason.QUEUED
-        )
+        queued = replace(_row(job, last, last, 1, ExecutionStatus.WAITING, new_id()), reason=Reason.QUEUED)
         return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed(now), queued)))
     last, count = schedule_of(job).span(first, _until(job, now))
     skipped = closed(
@@ -209,5 +203,3 @@ def _row(
         started=started,
         owner=owner,
     )
-
-

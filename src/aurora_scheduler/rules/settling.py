@@ -20,7 +20,7 @@ from aurora_scheduler.model import (
 )
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, stepped
 
-__all__ = ["retry_delay", "recover", "settle"]
+__all__ = ["recover", "retry_delay", "settle"]
 
 #: After this many lost attempts of one firing it is not the machine that has bad luck: the callback kills its process.
 DEATHS = 3

@@ -19,8 +19,11 @@ TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 
 migrations = Migrations("aurora_scheduler")
 
+#: The steps that this release knows, in order.
+KNOWN = ("1_jobs_executions_changes",)
 
-@migrations(name="1_jobs_executions_changes")
+
+@migrations(name=KNOWN[0])
 def _first(db: Database) -> None:
     """Jobs, their executions, and what else happened to them.
 
@@ -65,13 +68,11 @@ def _first(db: Database) -> None:
     db.execute("CREATE INDEX aurora_job_changes_by_job ON aurora_job_changes (job_id, generation)")
 
 
-KNOWN = tuple(step.name for step in migrations.pending(Database(memory=True, execute_plugins=False)))
-
-
 def inspect(connection: sqlite3.Connection, path: str) -> bool:
     """Whether the database needs our schema or a part of it. Reads only.
 
-    Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release made it.
+    Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release
+    made it.
     """
     db = _database(connection)
     applied = [step.name for step in migrations.applied(db)]

@@ -30,7 +30,7 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     if not isinstance(database, str | os.PathLike):
         raise OptionError("database", database, f"must be {_ACCEPTED}")
     text = os.fspath(database)
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
+    if not text.strip() or "\0" in text:
         raise OptionError("database", text, f"must be {_ACCEPTED}")
     scheme, separator, rest = text.partition("://")
     if separator and scheme.lower() in ("postgresql", "postgres"):
@@ -38,6 +38,6 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     if separator and scheme.lower() != "sqlite":
         raise StoreError(shown(text), f"there is no store for {scheme}://; accepted: {_ACCEPTED}")
     if separator:
-        # "sqlite:///jobs.db" is relative, "sqlite:////var/jobs.db" absolute, "sqlite://" in memory: as SQLAlchemy has it.
+        # As SQLAlchemy has it: "sqlite:///jobs.db" is relative, "sqlite:////var/jobs.db" absolute, "sqlite://" memory.
         text = rest.removeprefix("/") or ":memory:"
     return SqliteStore(text if text == ":memory:" else str(Path(text).expanduser()), durability=durability)

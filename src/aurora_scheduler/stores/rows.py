@@ -38,9 +38,7 @@ JOB_COLUMNS = (
     "retry_count, last_run, last_run_result"
 )
 #: What firing changes of a job, in the order of `state_row`.
-STATE_COLUMNS = (
-    "version, updated, status, status_reason, next_fire, runs, retry_count, last_run, last_run_result"
-)
+STATE_COLUMNS = "version, updated, status, status_reason, next_fire, runs, retry_count, last_run, last_run_result"
 EXECUTION_COLUMNS = (
     'id, job_id, generation, job_name, timezone, scheduled, last_scheduled, count, attempt, "trigger", status, reason, '
     "due, started, finished, result, error, traceback, owner"

@@ -120,13 +120,17 @@ class SqliteStore:
             writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
             if not writable or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
                 # The administrator could write it all the same; who took the permission away did not want that.
-                raise StoreReadOnlyError(self.path, "it, or its directory, is read-only; allow writing, or give another path")
+                raise StoreReadOnlyError(
+                    self.path, "it, or its directory, is read-only; allow writing, or give another path"
+                )
             with path.open("rb") as file:
                 head = file.read(len(_MAGIC))
         except OSError as error:
             raise StoreError(self.path, f"it cannot be opened ({error}); check the path and its permissions") from error
         if head and head != _MAGIC:
-            raise NotADatabaseError(self.path, "it is not an SQLite database, and was left untouched; give another path")
+            raise NotADatabaseError(
+                self.path, "it is not an SQLite database, and was left untouched; give another path"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
@@ -151,7 +155,7 @@ class SqliteStore:
         return None if self.in_memory else SqliteStore(self.path, reading=True)
 
     def close(self) -> None:
-        """Let go of the database and the locks. The last connection's close checkpoints, so it is done under the lock."""
+        """Let go of the database and the locks. The last close checkpoints, so it is made under the write lock."""
         if self._sql is not None:
             sql, self._sql = self._sql, None
             with translated(self.path), self._locked():
@@ -333,9 +337,7 @@ class SqliteStore:
                 f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({_OPEN}))"
                 " ORDER BY next_fire IS NULL, next_fire"
             )
-            return [
-                Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)
-            ]
+            return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)]
 
     @contextmanager
     def _steady(self) -> Iterator[None]:

@@ -1,0 +1,24 @@
+"""A name to a function and back; what to pass it; what it returned or raised.
+
+`naming` and `resolving` are two directions of one road, `signature` and `arguments` look at a call before it is made,
+`results` makes a value of whatever became of it. Nothing here knows of jobs, clocks or threads.
+"""
+
+from aurora_scheduler.callbacks.arguments import checked_arguments
+from aurora_scheduler.callbacks.naming import name_of, named
+from aurora_scheduler.callbacks.resolving import resolve
+from aurora_scheduler.callbacks.results import raised, returned
+from aurora_scheduler.callbacks.signature import CONTEXT_NAMES, bind, check_arguments, is_async
+
+__all__ = [
+    "CONTEXT_NAMES",
+    "bind",
+    "check_arguments",
+    "checked_arguments",
+    "is_async",
+    "name_of",
+    "named",
+    "raised",
+    "resolve",
+    "returned",
+]

@@ -1,0 +1,118 @@
+"""From a name to the function."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+from aurora_scheduler.callbacks.texts import cut, text_of, type_name
+from aurora_scheduler.errors import CallbackError
+from aurora_scheduler.model import CallbackName
+
+__all__ = ["MAIN", "main_file", "resolve"]
+
+#: What Python calls the module of the script that it was started with.
+MAIN = "__main__"
+
+
+def resolve(name: CallbackName) -> Callable[..., Any]:
+    """The function of this name. Imports its module, which runs the module's code.
+
+    Raises:
+        CallbackError: there is no such module, script or name; importing raised; or what is there cannot be called.
+            An exception of the module's own is the error's cause.
+
+    >>> resolve(CallbackName("os.path", "join")).__name__
+    'join'
+    """
+    module = _script(name) if name.module == MAIN else sys.modules.get(name.module)
+    # A module that is being imported now, perhaps by the very caller who waits for us, may have the function already:
+    # to import it again would wait for the end of that import.
+    if module is None or _missing(module, name):
+        module = _imported(name)
+        if missing := _missing(module, name):
+            raise CallbackError(str(name), f'there is no "{missing}" in it; was it renamed or moved?')
+    found = _walk(module, name.qualname.split("."), name)
+    if isinstance(found, type):
+        reason = "it is a class, whose object would be made and thrown away; name a function that makes and uses it"
+        raise CallbackError(str(name), reason)
+    if not callable(found):
+        raise CallbackError(str(name), f"it is a {type_name(found)}, which cannot be called; name a function")
+    return found
+
+
+def main_file() -> str | None:
+    """The absolute path of the running script; None in an interactive session, which has none."""
+    file = getattr(sys.modules.get(MAIN), "__file__", None)
+    return os.path.abspath(file) if isinstance(file, str) else None
+
+
+def _script(name: CallbackName) -> ModuleType:
+    here = main_file()
+    if name.file is None or here is None or not _same_file(name.file, here):
+        where = f"the script {name.file}" if name.file else "an interactive session that has ended"
+        now = f"this process runs {here}" if here else "this process runs no script"
+        reason = f"it is a function of {where}, and {now}; put it into a module that both can import"
+        raise CallbackError(str(name), reason)
+    return sys.modules[MAIN]
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return one == other or os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _imported(name: CallbackName) -> ModuleType:
+    try:
+        return importlib.import_module(name.module)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name.module}.".startswith(f"{error.name}."):
+            _refuse_unknown(name, error)
+        _refuse_broken(name, error)
+    except BaseException as error:  # SystemExit too: a script without `if __name__ == "__main__"` ends with one
+        _refuse_broken(name, error)
+
+
+def _refuse_unknown(name: CallbackName, error: ModuleNotFoundError) -> NoReturn:
+    advice = "is it installed, and is its directory on sys.path?"
+    if "is not a package" in str(error):
+        module, _, owner = name.module.rpartition(".")
+        advice = f'a function inside a class is written "{module}:{owner}.{name.qualname}"'
+    raise CallbackError(str(name), f'there is no module named "{error.name}"; {advice}') from None
+
+
+def _refuse_broken(name: CallbackName, error: BaseException) -> NoReturn:
+    told = cut(f"{type_name(error)}: {text_of(error)}", 500)
+    raise CallbackError(str(name), f"importing {name.module} raised {told}") from error
+
+
+def _missing(module: ModuleType, name: CallbackName) -> str | None:
+    """The first part of the qualified name that is not there, or None."""
+    parts = name.qualname.split(".")
+    for count in range(1, len(parts) + 1):
+        try:
+            _walk(module, parts[:count], name)
+        except AttributeError:
+            return parts[count - 1]
+    return None
+
+
+def _walk(module: ModuleType, parts: list[str], name: CallbackName) -> Any:
+    found: Any = module
+    for part in parts:
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise
+        except Exception as error:  # a module's own __getattr__, a descriptor
+            told = cut(f"{type_name(error)}: {text_of(error)}", 500)
+            raise CallbackError(str(name), f'looking for "{part}" raised {told}') from error
+    return found
