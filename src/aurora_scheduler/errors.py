@@ -36,7 +36,7 @@ def shown(value: object, limit: int = 80) -> str:
     >>> shown("every blue moon")
     "'every blue moon'"
     >>> shown("x" * 1000, limit=10)
-    "'xxxxxxxxx… (1,002 characters)"
+    "'xxxxxxxxx… (1,000 characters)"
     """
     if isinstance(value, str) and len(value) > 10 * limit:
         text = repr(value[: 10 * limit])[:limit]

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -29,14 +30,7 @@ def resolve(name: CallbackName) -> Callable[..., Any]:
     >>> resolve(CallbackName("os.path", "join")).__name__
     'join'
     """
-    module = _script(name) if name.module == MAIN else sys.modules.get(name.module)
-    # A module that is being imported now, perhaps by the very caller who waits for us, may have the function already:
-    # to import it again would wait for the end of that import.
-    if module is None or _missing(module, name):
-        module = _imported(name)
-        if missing := _missing(module, name):
-            raise CallbackError(str(name), f'there is no "{missing}" in it; was it renamed or moved?')
-    found = _walk(module, name.qualname.split("."), name)
+    found = _found(name)
     if isinstance(found, type):
         reason = "it is a class, whose object would be made and thrown away; name a function that makes and uses it"
         raise CallbackError(str(name), reason)
@@ -48,15 +42,30 @@ def resolve(name: CallbackName) -> Callable[..., Any]:
 def main_file() -> str | None:
     """The absolute path of the running script; None in an interactive session, which has none."""
     file = getattr(sys.modules.get(MAIN), "__file__", None)
-    return os.path.abspath(file) if isinstance(file, str) else None
+    if not isinstance(file, str):
+        return None
+    # Python 3.13's prompt is a script of Python's own.
+    return None if os.path.basename(os.path.dirname(file)) == "_pyrepl" else os.path.abspath(file)
+
+
+def _found(name: CallbackName) -> Any:
+    if name.module == MAIN:
+        return _walk(_script(name), name)
+    loaded = sys.modules.get(name.module)
+    if loaded is not None:
+        # A module that is being imported now, perhaps by the very caller who waits for us, may have the function
+        # already: to import it again would be to wait for the end of that import.
+        with suppress(CallbackError):
+            return _walk(loaded, name)
+    return _walk(_imported(name), name)
 
 
 def _script(name: CallbackName) -> ModuleType:
     here = main_file()
     if name.file is None or here is None or not _same_file(name.file, here):
-        where = f"the script {name.file}" if name.file else "an interactive session that has ended"
+        where = f"the script {name.file}" if name.file else "an interactive session"
         now = f"this process runs {here}" if here else "this process runs no script"
-        reason = f"it is a function of {where}, and {now}; put it into a module that both can import"
+        reason = f"it is a function of {where}, and {now}; put it into a module that can be imported"
         raise CallbackError(str(name), reason)
     return sys.modules[MAIN]
 
@@ -94,24 +103,13 @@ def _refuse_broken(name: CallbackName, error: BaseException) -> NoReturn:
     raise CallbackError(str(name), f"importing {name.module} raised {told}") from error
 
 
-def _missing(module: ModuleType, name: CallbackName) -> str | None:
-    """The first part of the qualified name that is not there, or None."""
-    parts = name.qualname.split(".")
-    for count in range(1, len(parts) + 1):
-        try:
-            _walk(module, parts[:count], name)
-        except AttributeError:
-            return parts[count - 1]
-    return None
-
-
-def _walk(module: ModuleType, parts: list[str], name: CallbackName) -> Any:
+def _walk(module: ModuleType, name: CallbackName) -> Any:
     found: Any = module
-    for part in parts:
+    for part in name.qualname.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise
+            raise CallbackError(str(name), f'there is no "{part}" in it; was it renamed or moved?') from None
         except Exception as error:  # a module's own __getattr__, a descriptor
             told = cut(f"{type_name(error)}: {text_of(error)}", 500)
             raise CallbackError(str(name), f'looking for "{part}" raised {told}') from error

@@ -1,6 +1,6 @@
 """What fires: one Trio task per active job, asleep until the job's next firing.
 
-`engine` holds the nest of nurseries and keeps the tasks equal to the store, `tending` is the task of one job,
+`engine` holds the nest of nurseries, `book` keeps the tasks equal to the store, `tending` is the task of one job,
 `perform` one attempt from its claim to its end, `runners` the places where a callback can run, `keeper` what goes on
 beside: following changes, retention, watching the clock.
 """

@@ -1,98 +1,188 @@
-"""What the engine knows of each job: the store's rows in memory, and what of them runs here."""
+"""The book: one entry per job that needs looking after, kept equal to the store, and the tasks kept equal to the book.
+
+Everything that changes a job, from whichever thread or process, is a write to the store; the book hears of it, reads
+the job anew, and starts, wakes or cancels its task.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 import trio
 
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, Trigger
-from aurora_scheduler.ports import Snapshot
-from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.engine.entries import Attempt, Entry
+from aurora_scheduler.engine.lookup import Callbacks
+from aurora_scheduler.engine.runners import Runners
+from aurora_scheduler.engine.slots import Slots
+from aurora_scheduler.errors import CallbackError, ScheduleError
+from aurora_scheduler.model import Commit, Execution, JobStatus
+from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
+from aurora_scheduler.rules import resolved
+from aurora_scheduler.rules.firing import schedule_of
 
-__all__ = ["Attempt", "Entry"]
-
-
-@dataclass(eq=False, slots=True)
-class Attempt:
-    """One attempt that runs here."""
-
-    execution: Execution
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    interruptible: bool = False
-    """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
-    started: int | None = None
-    """When the callback really began: after the claim, and after a wait for a worker thread."""
-    cancel_reason: str | None = None
-
-    def cancel(self, reason: str) -> None:
-        """Ask the attempt to end; a second reason changes nothing."""
-        if self.cancel_reason is None:
-            self.cancel_reason = reason
-            if self.interruptible:
-                self.scope.cancel()
-
-    def as_ended(self) -> Execution:
-        """The execution with the instant at which the callback really began."""
-        return self.execution if self.started is None else replace(self.execution, started=self.started)
+__all__ = ["Book"]
 
 
-class Entry:
-    """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
+class Book:
+    """The jobs that are looked after here, and the attempts that run.
 
-    __slots__ = ("_nudged", "attempts", "job", "scope", "waiting")
+    `tend` is the task of one job, `perform` that of one attempt: coroutine functions that get the book itself.
+    """
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.waiting: tuple[Execution, ...] = ()
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Clock,
+        owner: str,
+        runners: Runners,
+        slots: Slots,
+        *,
+        tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
+        perform: Callable[[Book, Entry, Attempt], Awaitable[None]],
+    ) -> None:
+        self.writer = writer
+        self.clock = clock
+        self.owner = owner
+        self.runners = runners
+        self.slots = slots
+        self.callbacks = Callbacks()
         self.attempts: dict[str, Attempt] = {}
-        #: The cancel scope of the job's task; None while it has none.
-        self.scope: trio.CancelScope | None = None
-        self._nudged = trio.Event()
+        self.last_change = 0
+        #: Where the jobs' tasks run; None: no task is started, before and after the firing.
+        self.tending: trio.Nursery | None = None
+        #: Where the attempts run.
+        self.performing: trio.Nursery | None = None
+        self._tend = tend
+        self._perform = perform
+        self._entries: dict[str, Entry] = {}
+        self._idle = trio.Event()
+        self._changed: dict[str, None] = {}
+        self._news = trio.Event()
 
-    def __repr__(self) -> str:
-        return f"<Entry {self.job.name!r} {self.job.status} | {len(self.attempts)} running | next {self.job.next_fire}>"
+    def __len__(self) -> int:
+        return len(self._entries)
 
-    @property
-    def needs_task(self) -> bool:
-        """Whether there is something to wait for: the job is active, or a run was asked for by hand."""
-        return self.job.is_active or any(row.trigger is Trigger.MANUAL for row in self.waiting)
+    # -- entries and tasks --------------------------------------------------------------------------------------
 
-    def running(self) -> list[Execution]:
-        """The attempts that run here, as they were claimed."""
-        return [attempt.execution for attempt in self.attempts.values()]
-
-    def take(self, snapshot: Snapshot) -> None:
-        """Replace what is known, unless it is newer than the snapshot."""
-        if snapshot.job.version < self.job.version:
+    def reconcile(self, job_id: str, snapshot: Snapshot | None) -> None:
+        """Make entry and task what the store says. One synchronous step: nothing can come in between."""
+        entry = self._entries.get(job_id)
+        if entry is not None and (snapshot is None or snapshot.job.generation != entry.job.generation):
+            del self._entries[job_id]
+            self._put_to_rest(entry)
+            entry = None
+        if snapshot is None:
             return
-        self.job = snapshot.job
-        self.waiting = tuple(row for row in snapshot.open if row.status is ExecutionStatus.WAITING)
-        for row in snapshot.open:
-            if row.status is ExecutionStatus.CANCELLING and row.id in self.attempts:
-                self.attempts[row.id].cancel(Reason.BY_HAND)
-        self.nudge()
+        if entry is None:
+            entry = self._entries[job_id] = Entry(snapshot.job)
+        entry.take(snapshot)
+        if not entry.needs_task:
+            self._put_to_rest(entry)
+            self._forget_if_over(entry)
+        elif entry.scope is None and self.tending is not None:
+            entry.scope = trio.CancelScope()
+            self.tending.start_soon(self._tend, self, entry, entry.scope)
 
-    def apply(self, commit: Commit) -> None:
-        """Bring in what a commit of our own wrote, unless what is known is newer already."""
-        if commit.job is None or commit.job.version <= self.job.version:
-            return
-        moved = {row.id for row in commit.moved}
-        kept = [row for row in self.waiting if row.id not in moved]
-        kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
-        self.job, self.waiting = commit.job, tuple(kept)
-        self.nudge()
+    def _put_to_rest(self, entry: Entry) -> None:
+        # Out of the entry first, then cancelled: a job that is resumed at once gets a new task.
+        scope, entry.scope = entry.scope, None
+        if scope is not None:
+            scope.cancel()
 
-    def nudge(self) -> None:
-        """Wake the job's task, so that it decides anew."""
-        self._nudged.set()
+    def _forget_if_over(self, entry: Entry) -> None:
+        over = not entry.needs_task and not entry.attempts and entry.job.status is not JobStatus.UNRESOLVED
+        if over and not self.is_gone(entry):
+            del self._entries[entry.job.id]
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep so long, or until nudged."""
-        with trio.move_on_after(seconds):
-            await self._nudged.wait()
+    def task_ended(self, entry: Entry, scope: trio.CancelScope) -> None:
+        """The job's task has returned: there is nothing more to wait for."""
+        if entry.scope is scope:
+            entry.scope = None
+            self._forget_if_over(entry)
 
-    def begin_deciding(self) -> None:
-        """From here on a nudge means that something happened after what is being looked at."""
-        if self._nudged.is_set():
-            self._nudged = trio.Event()
+    def is_gone(self, entry: Entry) -> bool:
+        """Whether the entry's job was deleted (a job created again under its id is another one)."""
+        return self._entries.get(entry.job.id) is not entry
+
+    def nudge_all(self) -> None:
+        """Have every job's task decide anew."""
+        for entry in self._entries.values():
+            entry.nudge()
+
+    # -- the store ----------------------------------------------------------------------------------------------
+
+    async def commit(self, entry: Entry, commit: Commit) -> None:
+        """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
+        await self.writer.write(lambda store: store.commit(commit)).wait()
+        entry.apply(commit)
+
+    async def load(self, job_ids: Iterable[str]) -> None:
+        """Read these jobs anew and reconcile."""
+        wanted = list(job_ids)
+
+        def read(store: Store) -> list[Snapshot | None]:
+            return [store.snapshot(job_id) for job_id in wanted]
+
+        for job_id, snapshot in zip(wanted, await self.writer.read(read).wait(), strict=True):
+            self.reconcile(job_id, snapshot)
+
+    def note_changes(self, job_ids: Iterable[str]) -> None:
+        """These jobs were changed by a call; `follow_changes` reads them anew."""
+        self._changed.update(dict.fromkeys(job_ids))
+        if self._changed:
+            self._news.set()
+
+    async def changes_by_others(self) -> Sequence[str]:
+        """The jobs that were changed since this was asked last, by whichever process."""
+        number = self.last_change
+        self.last_change, job_ids = await self.writer.read(lambda store: store.changes_since(number)).wait()
+        return job_ids
+
+    async def next_changes(self) -> list[str]:
+        """Wait until jobs were changed: which."""
+        await self._news.wait()
+        self._news = trio.Event()
+        changed, self._changed = list(self._changed), {}
+        return changed
+
+    # -- attempts -----------------------------------------------------------------------------------------------
+
+    def launch(self, entry: Entry, execution: Execution) -> None:
+        """Start a claimed execution."""
+        assert self.performing is not None
+        attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
+        self.performing.start_soon(self._perform, self, entry, attempt)
+
+    def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:
+        """The attempt is over and written: its slot is free, its job decides anew."""
+        del entry.attempts[attempt.execution.id], self.attempts[attempt.execution.id]
+        self.slots.give_back()
+        entry.nudge()
+        self._forget_if_over(entry)
+        if not self.attempts:
+            self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no attempt runs."""
+        while self.attempts:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    # -- jobs that cannot run here ------------------------------------------------------------------------------
+
+    async def try_unresolved(self) -> None:
+        """See whether the callbacks and zones that could not be found are there now."""
+        self.callbacks.forget_failures()
+        for entry in [entry for entry in self._entries.values() if entry.job.status is JobStatus.UNRESOLVED]:
+            try:
+                schedule_of(entry.job)
+                await self.callbacks.find(entry.job.callback)
+            except (CallbackError, ScheduleError):
+                continue
+            commit = resolved(entry.job, self.clock.now())
+            if commit is None or self.is_gone(entry):
+                continue
+            with suppress(Refused):  # changed meanwhile: then its change is being followed
+                await self.commit(entry, commit)
+            await self.load([entry.job.id])

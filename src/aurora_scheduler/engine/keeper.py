@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
+from aurora_scheduler.engine.book import Book
 from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Store
-
-if TYPE_CHECKING:
-    from aurora_scheduler.engine.engine import Engine
 
 __all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
 
@@ -28,50 +25,49 @@ _STEP = SECOND // 2
 _PRUNE = 200
 
 
-async def follow_changes(engine: Engine) -> None:
+async def follow_changes(book: Book) -> None:
     """Bring the tasks in line with the store, as soon as calls in this process have changed it."""
     while True:
-        ids = await engine.next_changes()
+        ids = await book.next_changes()
         try:
-            await engine.load(ids)
+            await book.load(ids)
         except _AWAY as error:
             _log.warning("changed jobs could not be read, trying again: %s", error)
-            engine.note_changes(ids)
+            book.note_changes(ids)
             await trio.sleep(1)
 
 
-async def follow_others(engine: Engine, every: float) -> None:
+async def follow_others(book: Book, every: float) -> None:
     """See what other processes have changed: every so many seconds, one look at the end of an index."""
     while True:
         await trio.sleep(every)
         try:
-            ids = await engine.changes_by_others()
+            ids = await book.changes_by_others()
         except _AWAY as error:
             _log.warning("changes of other processes could not be read, trying again: %s", error)
         else:
-            engine.note_changes(ids)
+            book.note_changes(ids)
 
 
-async def retry_unresolved(engine: Engine, every: float) -> None:
+async def retry_unresolved(book: Book, every: float) -> None:
     """Try the callbacks and zones again that could not be found."""
     while True:
         await trio.sleep(every)
         try:
-            await engine.try_unresolved()
+            await book.try_unresolved()
         except _AWAY as error:
             _log.warning("a job that can run again waits for the database: %s", error)
 
 
-async def keep_history(engine: Engine, every: float) -> None:
+async def keep_history(book: Book, keep_executions: int, keep_days: int, every: float) -> None:
     """Delete what is older than `keep_days`, and of each job what is beyond `keep_executions`, a little at a time."""
-    settings = engine.settings
     while True:
         try:
-            before = engine.clock.now() - settings.keep_days * _DAY
-            await _in_bits(engine, partial(_prune_before, before))
-            crowded = await engine.writer.read(lambda store: store.crowded(settings.keep_executions, 1000)).wait()
+            before = book.clock.now() - keep_days * _DAY
+            await _in_bits(book, partial(_prune_before, before))
+            crowded = await book.writer.read(lambda store: store.crowded(keep_executions, 1000)).wait()
             for job_id in crowded:
-                await _in_bits(engine, partial(_prune_job, job_id, settings.keep_executions))
+                await _in_bits(book, partial(_prune_job, job_id, keep_executions))
         except _AWAY as error:
             _log.warning("old history could not be deleted, trying again later: %s", error)
         await trio.sleep(every)
@@ -85,19 +81,19 @@ def _prune_job(job_id: str, keep: int, store: Store) -> int:
     return store.prune_job(job_id, keep, _PRUNE)
 
 
-async def _in_bits(engine: Engine, prune: Callable[[Store], int]) -> None:
+async def _in_bits(book: Book, prune: Callable[[Store], int]) -> None:
     """Prune in one small transaction after the other, with the firings' own in between, until nothing is left."""
     left = True
     while left:
-        left = await engine.writer.write(prune).wait() > 0
+        left = await book.writer.write(prune).wait() > 0
 
 
-async def watch_clock(engine: Engine) -> None:
+async def watch_clock(book: Book) -> None:
     """Have every task look at the clock again when it was set, or when the machine has slept."""
     while True:  # time passing is the event that is waited for
-        before = engine.clock.now()
+        before = book.clock.now()
         await trio.sleep(1)
-        step = engine.clock.now() - before - SECOND
+        step = book.clock.now() - before - SECOND
         if abs(step) > _STEP:
             _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
-            engine.nudge_all()
+            book.nudge_all()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
 from aurora_scheduler.callbacks import bind, is_async, raised
-from aurora_scheduler.engine.book import Attempt, Entry
+from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.errors import CallbackError, SchedulerStopped, StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.model import Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import settle
-
-if TYPE_CHECKING:
-    from aurora_scheduler.engine.engine import Engine
 
 __all__ = ["current_execution", "perform"]
 
@@ -29,26 +27,26 @@ current_execution: ContextVar[str | None] = ContextVar("aurora_scheduler_executi
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
-async def perform(engine: Engine, entry: Entry, attempt: Attempt) -> None:
+async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Run the callback of a claimed execution and write its end."""
     try:
         current_execution.set(attempt.execution.id)
-        outcome = _as_cancelled(attempt, await _run(engine, entry, attempt))
+        outcome = _as_cancelled(attempt, await _run(book, entry, attempt))
         with trio.CancelScope(shield=True):
-            await _write_end(engine, entry, attempt, outcome)
+            await _write_end(book, entry, attempt, outcome)
     finally:
-        engine.attempt_ended(entry, attempt)
+        book.attempt_ended(entry, attempt)
 
 
-async def _run(engine: Engine, entry: Entry, attempt: Attempt) -> Outcome:
+async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
     job, execution = entry.job, attempt.execution
     try:
-        function = await engine.callbacks.find(job.callback)
+        function = await book.callbacks.find(job.callback)
     except CallbackError as error:
         return raised(error)
     try:
         arguments = bind(function, job.callback_args, _context(execution))
-        run = engine.runners.choose(job.policies.runner, is_async(function))
+        run = book.runners.choose(job.policies.runner, is_async(function))
     except Exception as error:
         return raised(error)
     return await run(attempt, function, arguments)
@@ -72,18 +70,18 @@ def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
     return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)
 
 
-async def _write_end(engine: Engine, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
+async def _write_end(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
     """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
     pause = _FIRST_PAUSE
     while True:
         ended = attempt.as_ended()
         others = len(entry.attempts) - 1
-        job = None if engine.is_gone(entry) else entry.job
+        job = None if book.is_gone(entry) else entry.job
         waiting = () if job is None else entry.waiting
-        now = engine.clock.now()
-        commit = settle(job, waiting, others, ended, outcome, now, new_id=engine.clock.new_id)
+        now = book.clock.now()
+        commit = settle(job, waiting, others, ended, outcome, now, new_id=book.clock.new_id)
         try:
-            await engine.commit(entry, commit)
+            await book.commit(entry, commit)
         except Fenced:
             _log.error(
                 "execution %s of job %r was given to another owner; its end (%s) is not recorded",
@@ -91,7 +89,7 @@ async def _write_end(engine: Engine, entry: Entry, attempt: Attempt, outcome: Ou
             )  # fmt: skip
             return
         except Refused:
-            await engine.load([entry.job.id])
+            await book.load([entry.job.id])
         except (StoreUnavailableError, StoreReadOnlyError) as error:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
             await trio.sleep(pause)

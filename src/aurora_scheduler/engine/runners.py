@@ -19,7 +19,7 @@ import sniffio
 import trio
 
 from aurora_scheduler.callbacks import raised, returned
-from aurora_scheduler.engine.book import Attempt
+from aurora_scheduler.engine.entries import Attempt
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock

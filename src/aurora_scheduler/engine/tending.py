@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
 
 import trio
 
-from aurora_scheduler.engine.book import Entry
+from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.errors import CallbackError, ScheduleError, StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import AlreadyRecorded, Refused
 from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pass_over, unresolved
-
-if TYPE_CHECKING:
-    from aurora_scheduler.engine.engine import Engine
 
 __all__ = ["tend"]
 
@@ -24,19 +21,19 @@ _log = logging.getLogger("aurora_scheduler.engine")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
-async def tend(engine: Engine, entry: Entry, scope: trio.CancelScope) -> None:
+async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
     """Look after one job until it needs no task any more, or until `scope` is cancelled: it was put to rest."""
     with scope:
-        await _keep_deciding(engine, entry)
-    engine.task_ended(entry, scope)
+        await _keep_deciding(book, entry)
+    book.task_ended(entry, scope)
 
 
-async def _keep_deciding(engine: Engine, entry: Entry) -> None:
+async def _keep_deciding(book: Book, entry: Entry) -> None:
     pause = _FIRST_PAUSE
     recorded = False
     while True:
         try:
-            step = Record(pass_over(entry.job)) if recorded else await _next_step(engine, entry)
+            step = Record(pass_over(entry.job)) if recorded else await _next_step(book, entry)
             recorded = False
             match step:
                 case Rest():
@@ -44,16 +41,16 @@ async def _keep_deciding(engine: Engine, entry: Entry) -> None:
                 case Sleep(until=None):
                     await entry.sleep(math.inf)
                 case Sleep(until=int(until)):
-                    await entry.sleep((until - engine.clock.now()) / SECOND)
+                    await entry.sleep((until - book.clock.now()) / SECOND)
                 case Record(commit=commit):
-                    await engine.commit(entry, commit)
+                    await book.commit(entry, commit)
                 case Claim():
-                    await _claim(engine, entry, step)
+                    await _claim(book, entry, step)
             pause = _FIRST_PAUSE
         except AlreadyRecorded:
             recorded = True
         except Refused:
-            await engine.load([entry.job.id])
+            await book.load([entry.job.id])
         except (StoreUnavailableError, StoreReadOnlyError) as error:
             # No store, no start. What is due stays due.
             _log.warning("job %r waits for the database: %s", entry.job.name, error, extra={"job_id": entry.job.id})
@@ -61,32 +58,32 @@ async def _keep_deciding(engine: Engine, entry: Entry) -> None:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def _next_step(engine: Engine, entry: Entry) -> Step:
+async def _next_step(book: Book, entry: Entry) -> Step:
     entry.begin_deciding()
-    job, clock = entry.job, engine.clock
+    job, clock = entry.job, book.clock
     try:
         if job.is_active:
-            await engine.callbacks.find(job.callback)
-        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=engine.owner, new_id=clock.new_id)
+            await book.callbacks.find(job.callback)
+        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=book.owner, new_id=clock.new_id)
     except (CallbackError, ScheduleError) as error:
         _log.error("job %r cannot run here: %s", job.name, error, extra={"job_id": job.id})
         commit = unresolved(job, str(error), clock.now())
         return Rest() if commit is None else Record(commit)
 
 
-async def _claim(engine: Engine, entry: Entry, claim: Claim) -> None:
+async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
     """Commit the claim, then start the callback: never the other way round, and never only the first.
 
     Between the two there is no checkpoint, and the scope that puts the job to rest is held off: whoever pauses the job
     while its claim is being committed finds the attempt running.
     """
-    await engine.slots.take(claim.execution.due)
+    await book.slots.take(claim.execution.due)
     started = False
     try:
         with trio.CancelScope(shield=True):
-            await engine.commit(entry, claim.commit)
-            engine.launch(entry, claim.execution)
+            await book.commit(entry, claim.commit)
+            book.launch(entry, claim.execution)
             started = True
     finally:
         if not started:
-            engine.slots.give_back()
+            book.slots.give_back()

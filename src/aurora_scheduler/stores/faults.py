@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from aurora_scheduler.errors import (
@@ -18,7 +18,7 @@ __all__ = ["translated"]
 
 
 @contextmanager
-def translated(path: str) -> Iterator[None]:
+def translated(path: str) -> Generator[None]:
     """Raise `StoreError`, of the kind that fits, for what SQLite raises inside."""
     try:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -173,7 +173,7 @@ class SqliteStore:
     # -- transactions and ownership -----------------------------------------------------------------------------
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         self._write_lock.lock(_PATIENCE)
         try:
             yield
@@ -181,7 +181,7 @@ class SqliteStore:
             self._write_lock.unlock()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """One writing transaction under the write lock."""
         sql = self._connection
         with translated(self.path), self._locked():
@@ -198,7 +198,7 @@ class SqliteStore:
                 self._checkpoint_if_long(sql)
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """A part of the transaction that can fail alone."""
         sql = self._connection
         notes, self.notes = self.notes, Notes()
@@ -340,7 +340,7 @@ class SqliteStore:
             return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)]
 
     @contextmanager
-    def _steady(self) -> Iterator[None]:
+    def _steady(self) -> Generator[None]:
         """Several reads that see the same state."""
         sql = self._connection
         if sql.in_transaction:

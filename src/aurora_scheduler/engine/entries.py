@@ -1,0 +1,98 @@
+"""What the engine knows of each job: the store's rows in memory, and what of them runs here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, Trigger
+from aurora_scheduler.ports import Snapshot
+from aurora_scheduler.rules.firing import Reason
+
+__all__ = ["Attempt", "Entry"]
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """One attempt that runs here."""
+
+    execution: Execution
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    interruptible: bool = False
+    """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
+    started: int | None = None
+    """When the callback really began: after the claim, and after a wait for a worker thread."""
+    cancel_reason: str | None = None
+
+    def cancel(self, reason: str) -> None:
+        """Ask the attempt to end; a second reason changes nothing."""
+        if self.cancel_reason is None:
+            self.cancel_reason = reason
+            if self.interruptible:
+                self.scope.cancel()
+
+    def as_ended(self) -> Execution:
+        """The execution with the instant at which the callback really began."""
+        return self.execution if self.started is None else replace(self.execution, started=self.started)
+
+
+class Entry:
+    """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
+
+    __slots__ = ("_nudged", "attempts", "job", "scope", "waiting")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.waiting: tuple[Execution, ...] = ()
+        self.attempts: dict[str, Attempt] = {}
+        #: The cancel scope of the job's task; None while it has none.
+        self.scope: trio.CancelScope | None = None
+        self._nudged = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.job.name!r} {self.job.status} | {len(self.attempts)} running | next {self.job.next_fire}>"
+
+    @property
+    def needs_task(self) -> bool:
+        """Whether there is something to wait for: the job is active, or a run was asked for by hand."""
+        return self.job.is_active or any(row.trigger is Trigger.MANUAL for row in self.waiting)
+
+    def running(self) -> list[Execution]:
+        """The attempts that run here, as they were claimed."""
+        return [attempt.execution for attempt in self.attempts.values()]
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Replace what is known, unless it is newer than the snapshot."""
+        if snapshot.job.version < self.job.version:
+            return
+        self.job = snapshot.job
+        self.waiting = tuple(row for row in snapshot.open if row.status is ExecutionStatus.WAITING)
+        for row in snapshot.open:
+            if row.status is ExecutionStatus.CANCELLING and row.id in self.attempts:
+                self.attempts[row.id].cancel(Reason.BY_HAND)
+        self.nudge()
+
+    def apply(self, commit: Commit) -> None:
+        """Bring in what a commit of our own wrote, unless what is known is newer already."""
+        if commit.job is None or commit.job.version <= self.job.version:
+            return
+        moved = {row.id for row in commit.moved}
+        kept = [row for row in self.waiting if row.id not in moved]
+        kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
+        self.job, self.waiting = commit.job, tuple(kept)
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Wake the job's task, so that it decides anew."""
+        self._nudged.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep so long, or until nudged."""
+        with trio.move_on_after(seconds):
+            await self._nudged.wait()
+
+    def begin_deciding(self) -> None:
+        """From here on a nudge means that something happened after what is being looked at."""
+        if self._nudged.is_set():
+            self._nudged = trio.Event()

@@ -1,0 +1,91 @@
+"""What every schedule can do, and what its reader is told besides the text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.instants import LAST, aware
+from aurora_scheduler.model import ScheduleType
+from aurora_scheduler.schedules.zones import instant_of_datetime
+
+__all__ = ["Reading", "Schedule", "in_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(ABC):
+    """When a job fires. A frozen value: equal schedules fire at equal instants.
+
+    Attributes:
+        text: the canonical text: parsed again, with the same zone and anchor, it gives an equal schedule.
+        zone: the time zone that wall times are read in, and that `next_fire` answers in.
+    """
+
+    text: str
+    zone: ZoneInfo
+
+    @property
+    @abstractmethod
+    def kind(self) -> ScheduleType:
+        """How the schedule was said."""
+
+    @abstractmethod
+    def next_instant(self, after: int) -> int | None:
+        """The first instant strictly after `after` (microseconds since the epoch, UTC), or None if there is none.
+
+        Instants end with the year 9999.
+        """
+
+    @abstractmethod
+    def span(self, first: int, until: int) -> tuple[int, int]:
+        """The last instant that is not later than `until`, and how many there are from `first` to that one.
+
+        `first` must be an instant of this schedule, and `until` not earlier; both ends count.
+        """
+
+    def next_fire(self, after: datetime) -> datetime | None:
+        """The first firing strictly after `after`, in the schedule's zone, or None if there is none.
+
+        A naive datetime is read in the schedule's zone.
+        """
+        instant = self.next_instant(instant_of_datetime(after, self.zone))
+        return None if instant is None else aware(instant, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader is told besides the text.
+
+    Attributes:
+        zone: the zone in which wall times are read.
+        anchor: the instant that `in` and `every` count from.
+        from_anchor: whether an interval fires at its anchor already.
+        now: what is not later than this is past, and refused; None: nothing is.
+    """
+
+    zone: ZoneInfo
+    anchor: int = 0
+    from_anchor: bool = False
+    now: int | None = None
+
+    def refuse_unreachable(self, text: str, instant: int) -> None:
+        """Raise `ScheduleError` for a single instant that is past, or beyond the calendar."""
+        if instant > LAST:
+            raise ScheduleError(text, "it is beyond the year 9999", accepted="times up to 9999-12-29")
+        if self.now is not None and instant <= self.now:
+            raise ScheduleError(
+                text, f"that is {in_words(instant, self.zone)}, which is past", accepted="a time in the future"
+            )
+
+
+def in_words(instant: int, zone: ZoneInfo) -> str:
+    """The instant as a message shows it: wall time, zone, and UTC beside it.
+
+    >>> in_words(0, ZoneInfo("Europe/Berlin"))
+    '1970-01-01 01:00:00 in Europe/Berlin (1970-01-01 00:00:00 UTC)'
+    """
+    wall = f"{aware(instant, zone).replace(tzinfo=None)} in {zone.key}"
+    return wall if zone.key == "UTC" else f"{wall} ({aware(instant).replace(tzinfo=None)} UTC)"

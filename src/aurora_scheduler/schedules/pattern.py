@@ -1,0 +1,125 @@
+"""Which wall times a cron expression names: times of the day, on some days of some months.
+
+A calendar without zones: every day has 24 hours here. Wall times are microseconds since 1970-01-01 00:00 on the wall.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import MAXYEAR, date
+from functools import lru_cache
+
+from aurora_scheduler.schedules.zones import DAY
+
+__all__ = ["LAST_OF_MONTH", "Days", "Pattern"]
+
+#: As the n of the n-th weekday of a month: the last one.
+LAST_OF_MONTH = -1
+#: After so many years every date falls on the same weekday again, leap days and all.
+_CALENDAR_REPEATS = 400
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Which days of a month match.
+
+    Attributes:
+        numbers: days of the month, 1 to 31.
+        last: whether the month's last day matches as well.
+        weekdays: days of the week, Sunday = 0.
+        nth: pairs of a weekday and its number within the month, 1 to 5 or `LAST_OF_MONTH`.
+        both: whether day of month and day of week must match, or either.
+    """
+
+    numbers: Set[int]
+    last: bool
+    weekdays: Set[int]
+    nth: Set[tuple[int, int]]
+    both: bool
+
+    def matches(self, day: int, weekday: int, length: int) -> bool:
+        """Whether the day matches that is a `weekday`, in a month of `length` days."""
+        by_number = day in self.numbers or (self.last and day == length)
+        by_weekday = (
+            weekday in self.weekdays
+            or (weekday, (day + 6) // 7) in self.nth
+            or (day + 7 > length and (weekday, LAST_OF_MONTH) in self.nth)
+        )
+        return (by_number and by_weekday) if self.both else (by_number or by_weekday)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Wall times: each of `times` (microseconds into the day, ascending) on each of `days` in each of `months`."""
+
+    times: tuple[int, ...]
+    months: Set[int]
+    days: Days
+
+    def at_or_after(self, wall: int) -> int | None:
+        """The first wall time of the pattern that is not earlier than `wall`; None: no more up to the year 9999."""
+        day, time = divmod(wall, DAY)
+        index = bisect_left(self.times, time)
+        found = self._day_from(day if index < len(self.times) else day + 1)
+        if found is None:
+            return None
+        return found * DAY + self.times[index if found == day else 0]
+
+    def before(self, wall: int) -> int:
+        """The last wall time of the pattern that is earlier than `wall`; there must be one not long before."""
+        day, time = divmod(wall, DAY)
+        index = bisect_left(self.times, time) if self._has(day) else 0
+        if index:
+            return day * DAY + self.times[index - 1]
+        day -= 1
+        while not self._has(day):
+            day -= 1
+        return day * DAY + self.times[-1]
+
+    def count(self, start: int, end: int) -> int:
+        """How many wall times of the pattern lie from `start` to before `end`."""
+        if end <= start:
+            return 0
+        (first, early), (last, late) = divmod(start, DAY), divmod(end, DAY)
+        total = 0
+        day = self._day_from(first)
+        while day is not None and day <= last:
+            total += bisect_left(self.times, late) if day == last else len(self.times)
+            total -= bisect_left(self.times, early) if day == first else 0
+            day = self._day_from(day + 1)
+        return total
+
+    def _has(self, day: int) -> bool:
+        return self._day_from(day) == day
+
+    def _day_from(self, day: int) -> int | None:
+        """The first matching day that is not before `day`, in days since 1970-01-01."""
+        ordinal = day + _EPOCH
+        if ordinal > date.max.toordinal():
+            return None
+        start = date.fromordinal(ordinal)
+        year, month, number = start.year, start.month, start.day
+        while year <= min(start.year + _CALENDAR_REPEATS, MAXYEAR):
+            if month in self.months:
+                first = date(year, month, 1)
+                matching = _matching(self.days, first.isoweekday() % 7, _length(year, month))
+                index = bisect_left(matching, number)
+                if index < len(matching):
+                    return first.toordinal() - _EPOCH + matching[index] - 1
+            year, month, number = (year, month + 1, 1) if month < 12 else (year + 1, 1, 1)
+        return None
+
+
+@lru_cache(maxsize=8192)
+def _matching(days: Days, first_weekday: int, length: int) -> tuple[int, ...]:
+    """The matching days of a month that begins on `first_weekday`."""
+    return tuple(day for day in range(1, length + 1) if days.matches(day, (first_weekday + day - 1) % 7, length))
+
+
+def _length(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31

@@ -1,0 +1,168 @@
+"""Time zones: names, wall times and instants, and the daylight-saving rule of cron.
+
+A *wall time* is what a clock on the wall shows: a naive `datetime`, or microseconds since 1970-01-01 00:00 on that
+clock. Wall time minus the zone's offset is the instant. Where the offset changes, the zone *turns*: forward leaves a gap
+of wall times that never occur, back lets some occur twice.
+
+**The daylight-saving rule.** A *wild* cron expression, one whose minute or hour field begins with `*`, follows real
+time: it sees whatever the clock shows, so it has nothing to do in a gap and fires twice where times repeat. A *fixed*
+one means each wall time once: it reads on where it had stopped, so times in a gap are due at the gap's end, and
+repeated ones are done already. A turn forward by three hours or more, or back by more than three, is no daylight saving
+but a correction of the clock: then the fixed one too just goes by the clock. Each `Stretch` says where both read on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of, micros
+
+__all__ = ["DAY", "Stretch", "instant_of_datetime", "instant_of_wall", "load_zone", "stretch_at"]
+
+DAY = 86_400 * SECOND
+_ACCEPTED = 'an IANA time zone name like "Europe/Berlin", "America/New_York" or "UTC"'
+#: Copies of other zones under names that mean something else elsewhere; "right/" counts leap seconds.
+_NOT_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
+_LONGEST_NAME = 100
+_CORRECTION = 180 * 60 * SECOND
+_EPOCH_WALL = datetime(1970, 1, 1)  # noqa: DTZ001 - the wall clock's own epoch
+#: Offsets are looked up in chunks of so many days; no zone turns twice in a day.
+_CHUNK = 8 * DAY
+
+
+def load_zone(name: object) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    Raises `ScheduleError` for anything else: None, numbers, paths, abbreviations and names that are not known here.
+
+    >>> load_zone("Europe/Berlin")
+    zoneinfo.ZoneInfo(key='Europe/Berlin')
+    """
+    if not isinstance(name, str):
+        raise ScheduleError(name, f"a time zone is a name, not {type(name).__name__}", accepted=_ACCEPTED)
+    return _load(name)
+
+
+@lru_cache(maxsize=1024)
+def _load(name: str) -> ZoneInfo:
+    if not name or len(name) > _LONGEST_NAME or not name.isascii() or name.startswith(_NOT_ZONES):
+        raise ScheduleError(name, "it is not the name of a time zone", accepted=_ACCEPTED)
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        known = {zone.lower(): zone for zone in available_timezones()}
+        near = get_close_matches(name.lower(), known, n=1)
+        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+        raise ScheduleError(name, f"no time zone of this name is known here{hint}", accepted=_ACCEPTED) from error
+
+
+def instant_of_datetime(moment: datetime, zone: ZoneInfo) -> int:
+    """The instant of a datetime; a naive one is a wall time of `zone`."""
+    return instant_of(moment) if moment.utcoffset() is not None else instant_of_wall(moment, zone)
+
+
+def instant_of_wall(wall: datetime, zone: ZoneInfo) -> int:
+    """The instant at which clocks in `zone` show the naive `wall`.
+
+    A wall time in a gap means the gap's end. One that occurs twice means the first occurrence (the second, if its
+    `fold` says so).
+
+    >>> aware(instant_of_wall(datetime(2025, 3, 30, 2, 30), load_zone("Europe/Berlin"))).isoformat()
+    '2025-03-30T01:00:00+00:00'
+    """
+    naive = micros(wall - _EPOCH_WALL)
+    first, second = (naive - _wall_offset(wall, zone, fold) for fold in (0, 1))
+    if second < first:  # read by the offset after the turn it lies before it, and the other way round: a gap
+        return _turn(zone, second, first)
+    return second if wall.fold else first
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time in which a zone's offset stays the same.
+
+    Attributes:
+        begin: its first instant.
+        end: the instant after its last.
+        offset: wall time minus instant, in microseconds.
+        fixed_from: the wall time from which a fixed schedule reads here. After a turn back later than the stretch's
+            own first wall time; after a turn forward earlier: what it missed in the gap is due at `begin`.
+    """
+
+    begin: int
+    end: int
+    offset: int
+    fixed_from: int
+
+    @property
+    def wild_from(self) -> int:
+        """The wall time at `begin`, from which a wild schedule reads here."""
+        return self.begin + self.offset
+
+
+def stretch_at(zone: ZoneInfo, instant: int) -> Stretch:
+    """The stretch around an instant from `FIRST` to `LAST`. Stretches are cut at some days without a turn, too."""
+    for stretch in _stretches(zone, instant // _CHUNK):
+        if instant < stretch.end:
+            return stretch
+    raise AssertionError(f"{instant} is outside the calendar")
+
+
+@lru_cache(maxsize=4096)
+def _stretches(zone: ZoneInfo, chunk: int) -> tuple[Stretch, ...]:
+    start, end = max(chunk * _CHUNK, FIRST), min((chunk + 1) * _CHUNK, LAST + 1)
+    # A turn back shortly before the chunk is still felt in it: begin a day earlier.
+    begin = max(start - DAY, FIRST)
+    marks = [*range(begin, end, DAY), end]
+    offsets = [_offset(zone, mark) for mark in marks]
+    turns = [
+        _turn(zone, *between)
+        for *between, before, after in zip(marks, marks[1:], offsets, offsets[1:], strict=False)
+        if before != after
+    ]
+    found: list[Stretch] = []
+    read_on = begin + offsets[0]
+    for left, right in zip([begin, *turns], [*turns, end], strict=True):
+        offset = _offset(zone, left)
+        jump = offset - found[-1].offset if found else 0
+        if not -_CORRECTION <= jump < _CORRECTION:
+            read_on = left + offset
+        found.append(Stretch(left, right, offset, read_on))
+        read_on = max(read_on, right + offset)
+    return tuple(_cut(stretch, start) for stretch in found if stretch.end > start)
+
+
+def _cut(stretch: Stretch, start: int) -> Stretch:
+    """The part of the stretch from `start` on."""
+    if stretch.begin >= start:
+        return stretch
+    return Stretch(start, stretch.end, stretch.offset, max(stretch.fixed_from, start + stretch.offset))
+
+
+def _turn(zone: ZoneInfo, low: int, high: int) -> int:
+    """The instant in (low, high] from which the offset is the one at `high`; one turn lies between."""
+    offset = _offset(zone, high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, middle) == offset:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _offset(zone: ZoneInfo, instant: int) -> int:
+    offset = aware(min(max(instant, FIRST), LAST + 1), zone).utcoffset()
+    assert offset is not None
+    return micros(offset)
+
+
+def _wall_offset(wall: datetime, zone: ZoneInfo, fold: int) -> int:
+    offset = wall.replace(tzinfo=zone, fold=fold).utcoffset()
+    assert offset is not None
+    return micros(offset)

@@ -1,0 +1,21 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+
+from hypothesis import HealthCheck, settings
+
+# No deadlines and no complaint about slowness: a test machine pauses when it likes, and a test that waits for facts
+# does not mind. HYPOTHESIS_PROFILE=thorough before a release, and for the fault tests.
+settings.register_profile(
+    "quick", deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# pytest prints the stacks of a test that hangs; `kill -USR1` asks for them at any other time.
+if hasattr(signal, "SIGUSR1"):
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
