@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
 
-import tzlocal
-
-__all__ = ["SystemClock", "local_zone_name", "new_id"]
-
-_log = logging.getLogger("aurora_scheduler.clock")
+__all__ = ["SystemClock", "new_id"]
 
 
 class SystemClock:
@@ -41,13 +36,3 @@ def new_id(instant: int, chance: int) -> str:
     '00000000000f424000000000000000ff'
     """
     return f"{instant:016x}{chance:016x}"
-
-
-def local_zone_name() -> str:
-    """The IANA name of the machine's own time zone; "UTC", with a warning in the log, where that is unknown."""
-    try:
-        name = tzlocal.get_localzone_name()
-    except (LookupError, ValueError, OSError) as error:
-        _log.warning("the machine's time zone is unknown (%s); UTC is used: pass timezone= to say another", error)
-        return "UTC"
-    return name or "UTC"

@@ -82,7 +82,8 @@ def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) 
     """Check everything about a new job and make the `Job` of it.
 
     `timezone` is the scheduler's own, for jobs that name none. Raises the error of whatever is wrong; a
-    schedule without any firing to come is refused here, unless the id is given and may stand for a job that is there already.
+    schedule without any firing to come is refused here, unless the id is given and may stand for a job that is
+    there already.
     """
     name = checked_name(new.name)
     given = dict(new.options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from aurora_scheduler import schedules
-from aurora_scheduler.clock import SystemClock, local_zone_name
+from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.errors import OptionError
 from aurora_scheduler.instants import aware, instant_of
 from aurora_scheduler.options import whole_number
-from aurora_scheduler.schedules import Schedule, load_zone
+from aurora_scheduler.schedules import Schedule, fires, load_zone, local_zone_name
 
 __all__ = ["next_fire_times", "parse_schedule"]
 
@@ -50,14 +50,8 @@ def next_fire_times(
     else:
         raise OptionError("start", start, "must be a datetime")
     parsed = schedules.parse_schedule(schedule, zone.key, now=after)
-    moments: list[datetime] = []
-    instant: int | None = after
-    for _ in range(whole_number("count", count, least=0, most=100_000)):
-        instant = parsed.next_instant(instant)
-        if instant is None:
-            break
-        moments.append(aware(instant, zone))
-    return moments
+    most = whole_number("count", count, least=0, most=100_000)
+    return [aware(instant, zone) for instant in fires(parsed, after, most)]
 
 
 def _zone_name(timezone: str | None) -> str:

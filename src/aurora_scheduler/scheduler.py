@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aurora_scheduler import commands
-from aurora_scheduler.clock import SystemClock, local_zone_name
+from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, one_of
@@ -23,7 +23,7 @@ from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import checked_choice, duration, whole_number
-from aurora_scheduler.schedules import load_zone
+from aurora_scheduler.schedules import load_zone, local_zone_name
 from aurora_scheduler.stores import open_store
 from aurora_scheduler.tickets import Ticket, answered
 

@@ -33,7 +33,7 @@ def checked_arguments(args: object, callback: object = None) -> dict[str, Any]:
     if args is None:
         return {}
     if not isinstance(args, Mapping):
-        reason = f"callback_args is a {type_name(args)}; it must be a mapping of argument names to values"
+        reason = f"callback_args is of type {type_name(args)}; it must be a mapping of argument names to values"
         raise ArgumentsError(callback, reason)
     try:
         text, complete = head(json_pieces(args, "callback_args"), _ENDLESS)

@@ -27,11 +27,11 @@ _HINT = ' (asyncio code needs an asyncio loop: declare the callback `async def`,
 
 
 def raised(error: BaseException) -> Outcome:
-    """What it means that a callback raised this, `SystemExit` and `KeyboardInterrupt` no less. Never raises.
+    r"""What it means that a callback raised this, `SystemExit` and `KeyboardInterrupt` no less. Never raises.
 
     >>> outcome = raised(ValueError("no such host"))
     >>> str(outcome.status), outcome.error, outcome.traceback
-    ('failed', 'ValueError: no such host', 'ValueError: no such host\\n')
+    ('failed', 'ValueError: no such host', 'ValueError: no such host\n')
     """
     told = _sentence(error)
     result = {"success": False, "error": told}

@@ -65,7 +65,7 @@ def _write(value: Any, place: str, above: tuple[int, ...]) -> Iterator[str]:
         inside = _entered(value, place, above)
         yield from _object(value, place, inside) if isinstance(value, Mapping) else _array(value, place, inside)
     else:
-        raise NotJson(f"{place} is a {type_name(value)}, which is not JSON; {_advice(value)}")
+        raise NotJson(f"{place} is of type {type_name(value)}, which is not JSON; {_advice(value)}")
 
 
 def _entered(value: object, place: str, above: tuple[int, ...]) -> tuple[int, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from aurora_scheduler.callbacks.resolving import MAIN, main_file, resolve
-from aurora_scheduler.callbacks.texts import type_name
+from aurora_scheduler.callbacks.texts import cut, type_name
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import CallbackName
 
@@ -18,7 +18,7 @@ _ADVICE = "define it with `def` at the top level of a module, and pass what it n
 _SHAPE = 'write "package.module.function", or "package.module:Class.function"'
 
 
-def name_of(callback: Callable[..., Any] | str) -> CallbackName:
+def name_of(callback: object) -> CallbackName:
     """The name of a callback: of a function that is found again under its own name, or as it was written.
 
     A written name is checked for its shape only; `resolve` tells whether there is such a function. A function of the
@@ -38,7 +38,7 @@ def name_of(callback: Callable[..., Any] | str) -> CallbackName:
     return _read(callback) if isinstance(callback, str) else _of_function(callback)
 
 
-def named(module: str, function: str) -> CallbackName:
+def named(module: object, function: object) -> CallbackName:
     """The name of a callback whose module and (qualified) name are given apart.
 
     Raises:
@@ -47,26 +47,26 @@ def named(module: str, function: str) -> CallbackName:
     >>> named("package.module", "function")
     CallbackName(module='package.module', qualname='function', file=None)
     """
-    given = f"{module}:{function}" if isinstance(module, str) and isinstance(function, str) else (module, function)
-    for what, text in (("module", module), ("function", function)):
+    for text in (module, function):
         if not isinstance(text, str):
-            raise CallbackError(given, f"the {what} is to be given as text, and this is a {type_name(text)}")
-        if wrong := next((part for part in text.split(".") if not part.isidentifier()), None):
-            raise CallbackError(given, f'"{wrong}" is not a name; {_SHAPE}')
-        if not all(text.split(".")):
-            raise CallbackError(given, f"the {what}'s name has an empty part; {_SHAPE}")
-    return _placed(module, function, given)
+            reason = f"module and function are to be given as text, and one of them is of type {type_name(text)}"
+            raise CallbackError((module, function), reason)
+    return _written(str(module), str(function), f"{module}:{function}")
 
 
 def _read(text: str) -> CallbackName:
     module, _, function = text.partition(":") if ":" in text else text.rpartition(".")
     if not module or not function:
         raise CallbackError(text, f"it names no function in a module; {_SHAPE}")
-    try:
-        return named(module, function)
-    except CallbackError as error:
-        error.callback = text
-        raise
+    return _written(module, function, text)
+
+
+def _written(module: str, function: str, given: str) -> CallbackName:
+    for part in [*module.split("."), *function.split(".")]:
+        if not part.isidentifier():
+            told = f'"{cut(part, 60)}" is not a name' if part else "a name in it is empty"
+            raise CallbackError(given, f"{told}; {_SHAPE}")
+    return _placed(module, function, given)
 
 
 def _of_function(callback: object) -> CallbackName:
@@ -74,8 +74,12 @@ def _of_function(callback: object) -> CallbackName:
         raise CallbackError(callback, reason)
     module, qualname = getattr(callback, "__module__", None), getattr(callback, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(qualname, str):
-        reason = f'this {type_name(callback)} does not know its module and name; give them as text: "module:name"'
+        reason = f'this {type_name(callback)} does not know its module and name; give them as text, "module:name"'
         raise CallbackError(callback, reason)
+    if "<lambda>" in qualname:
+        raise CallbackError(callback, f"a lambda has no name to be found by after a restart; {_ADVICE}")
+    if "<locals>" in qualname:
+        raise CallbackError(callback, f"it was defined inside a function, and is gone after a restart; {_ADVICE}")
     name = _placed(MAIN if module == "__mp_main__" else module, qualname, callback)
     if not _is_same(resolve(name), callback):
         reason = f'its name, "{name}", leads to something else; {_ADVICE}'
@@ -85,23 +89,18 @@ def _of_function(callback: object) -> CallbackName:
 
 def _why_not(callback: object) -> str | None:
     """Why this object cannot be a callback, where its kind tells that already."""
-    qualname = getattr(callback, "__qualname__", "")
     if inspect.iscoroutine(callback):
         callback.close()  # else Python would warn that it was never awaited, and nobody can await it now
     if inspect.isawaitable(callback) or inspect.isgenerator(callback) or inspect.isasyncgen(callback):
         return "it has been called already; give the function itself, without parentheses, and callback_args beside it"
+    if isinstance(callback, MethodType) and not isinstance(callback.__self__, type):
+        return f"it is bound to an object, which ends with this process; {_ADVICE}"
     if not callable(callback):
-        return f"a function, or its name as text, is wanted, and this is a {type_name(callback)}"
+        return f"a function, or its name as text, is wanted, and this is of type {type_name(callback)}"
     if isinstance(callback, type):
         return f"it is a class, whose object would be made and thrown away; {_ADVICE}"
     if isinstance(callback, functools.partial):
         return "a functools.partial has no name to be found by; give the function, and its arguments in callback_args"
-    if inspect.ismethod(callback) and not isinstance(callback.__self__, type):
-        return f"it is bound to an object, which ends with this process; {_ADVICE}"
-    if "<lambda>" in qualname:
-        return f"a lambda has no name to be found by after a restart; {_ADVICE}"
-    if "<locals>" in qualname:
-        return f"it was defined inside a function, and is gone after a restart; {_ADVICE}"
     return None
 
 
@@ -118,8 +117,8 @@ def _placed(module: str, qualname: str, given: object) -> CallbackName:
 
 def _is_same(found: Any, callback: object) -> bool:
     """Whether it is the callback that was found, or a decorator's wrapper around it."""
-    if inspect.ismethod(callback):  # of a class: each look makes a new one
-        return bool(found == callback)
+    if isinstance(callback, MethodType):  # of a class: each look makes a new one
+        return isinstance(found, MethodType) and found == callback
     try:
         return inspect.unwrap(found, stop=lambda function: function is callback) is callback
     except ValueError:  # wrappers that wrap each other

@@ -35,17 +35,18 @@ def resolve(name: CallbackName) -> Callable[..., Any]:
         reason = "it is a class, whose object would be made and thrown away; name a function that makes and uses it"
         raise CallbackError(str(name), reason)
     if not callable(found):
-        raise CallbackError(str(name), f"it is a {type_name(found)}, which cannot be called; name a function")
-    return found
+        raise CallbackError(str(name), f"it is of type {type_name(found)}, which cannot be called; name a function")
+    function: Callable[..., Any] = found
+    return function
 
 
 def main_file() -> str | None:
     """The absolute path of the running script; None in an interactive session, which has none."""
     file = getattr(sys.modules.get(MAIN), "__file__", None)
-    if not isinstance(file, str):
+    # Typed or piped in it is "<stdin>", and the prompt of Python 3.13 is a script of Python's own.
+    if not isinstance(file, str) or file.startswith("<") or os.path.basename(os.path.dirname(file)) == "_pyrepl":
         return None
-    # Python 3.13's prompt is a script of Python's own.
-    return None if os.path.basename(os.path.dirname(file)) == "_pyrepl" else os.path.abspath(file)
+    return os.path.abspath(file)
 
 
 def _found(name: CallbackName) -> Any:

@@ -81,9 +81,8 @@ def _reason(mapping: dict[Any, Any]) -> str:
 
 def _stored(mapping: dict[Any, Any]) -> dict[str, Any]:
     """The mapping as JSON; or what can be kept of it."""
-    kept = {key: mapping[key] for key in ("success", "message", "error") if key in mapping}
-    kept = {key: cut(item, MOST_ERROR) if isinstance(item, str) else item for key, item in kept.items()}
-    kept = {key: item for key, item in kept.items() if isinstance(item, str | bool)}
+    said = {key: item for key in ("message", "error") if isinstance(item := mapping.get(key), str)}
+    kept = {"success": mapping["success"]} | {key: cut(item, MOST_ERROR) for key, item in said.items()}
     try:
         text, complete = head(json_pieces(mapping, "result"), _MOST)
     except BaseException:
@@ -97,7 +96,7 @@ def _stored(mapping: dict[Any, Any]) -> dict[str, Any]:
 
 def _text(value: object) -> tuple[str, bool]:
     """The text of a value, or the first part of it, and whether that is all."""
-    if isinstance(value, str):
+    if type(value) is str:
         return storable(value[: _MOST + 1]), len(value) <= _MOST
     if type(value) in (list, tuple, dict, bytes, bytearray):
         return head(repr_pieces(value, _MOST), _MOST)
@@ -106,14 +105,16 @@ def _text(value: object) -> tuple[str, bool]:
 
 def _fitted(kept: dict[str, Any], key: str, text: str, flags: list[str]) -> dict[str, Any]:
     """`kept`, with as much of the text as fits, and the flags; with one more where not all of it fits."""
-    room = _MOST - _size({**kept, key: "", "flags": ["not_json", "cut"]})
+    whole = {**kept, key: text[: _MOST + 1]} | ({"flags": flags} if flags else {})
+    if _size(whole) <= _MOST:
+        return whole
+    flags = list(dict.fromkeys([*flags, "cut"]))
+    room = _MOST - _size({**kept, key: "", "flags": flags})
     fitting = text[:room]
     while (over := _size(fitting) - 2 - room) > 0:
         # A character is at most six bytes long as JSON text: what is taken away is never too much.
         fitting = fitting[: -(over // 6 + 1)]
-    if len(fitting) < len(text) and "cut" not in flags:
-        flags = [*flags, "cut"]
-    return {**kept, key: fitting} | ({"flags": flags} if flags else {})
+    return {**kept, key: fitting, "flags": flags}
 
 
 def _size(value: object) -> int:

@@ -49,7 +49,7 @@ def check_arguments(function: Callable[..., Any], args: Mapping[str, Any]) -> No
 
     >>> def send(to, copies=1, *, attempt): ...
     >>> check_arguments(send, {"to": "a@example.org"})
-    >>> check_arguments(send, {"too": "a@example.org"})
+    >>> check_arguments(send, {"too": "a@example.org"})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     aurora_scheduler.errors.ArgumentsError: cannot use the callback <function send at ...>: it takes no argument \

@@ -37,7 +37,7 @@ def cut(text: str, most: int) -> str:
     >>> cut("a long story", 8)
     'a lon…'
     """
-    data = storable(text[: most + 1]).encode()
+    data = storable(str.__str__(text)[: most + 1]).encode()
     if len(data) <= most:
         return data.decode()
     return data[: most - len("…".encode())].decode("utf-8", "ignore") + "…"

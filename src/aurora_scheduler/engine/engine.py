@@ -70,8 +70,8 @@ class Engine:
         """Fire until `stop`; returns when everything that was begun has ended, or was let go of.
 
         The indentation is the order of dying: first the jobs' tasks, so that nothing more is claimed; then, in their
-        own time, the attempts that run; then what goes on beside. The writer, which all of them need, is closed by whoever
-        opened it.
+        own time, the attempts that run; then what goes on beside. The writer, which all of them need, is closed by
+        whoever opened it.
         """
         async with trio.open_nursery() as keeping:
             async with trio.open_nursery() as performing:

@@ -38,10 +38,8 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
             match step:
                 case Rest():
                     return
-                case Sleep(until=None):
-                    await entry.sleep(math.inf)
-                case Sleep(until=int(until)):
-                    await entry.sleep((until - book.clock.now()) / SECOND)
+                case Sleep(until=until):
+                    await entry.sleep(math.inf if until is None else (until - book.clock.now()) / SECOND)
                 case Record(commit=commit):
                     await book.commit(entry, commit)
                 case Claim():

@@ -1,4 +1,4 @@
-"""Schedules: what comes after this instant?
+"""The answer to one question: what comes after this instant.
 
 A schedule is a frozen value, made from text by `parse_schedule` and made again from what a job stores by
 `stored_schedule`. It answers two questions, `next_instant` and `span`, and the answers depend on nothing but the

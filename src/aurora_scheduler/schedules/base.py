@@ -12,7 +12,9 @@ from aurora_scheduler.instants import LAST, aware
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules.zones import instant_of_datetime
 
-__all__ = ["Reading", "Schedule", "in_words"]
+__all__ = ["Reading", "Schedule", "in_words", "readable"]
+
+_LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,32 @@ class Reading:
             raise ScheduleError(
                 text, f"that is {in_words(instant, self.zone)}, which is past", accepted="a time in the future"
             )
+
+
+def readable(text: object, accepted: str) -> str:
+    """The text without blanks at its ends and with single ones inside, if it is text that a reader can be given.
+
+    Raises `ScheduleError` for what is not text, is empty or long, or has characters that no schedule has: line breaks,
+    digits and blanks from beyond ASCII. So readers need not think of them.
+
+    >>> readable("  every  5 minutes ", "")
+    'every 5 minutes'
+    """
+    if not isinstance(text, str):
+        raise ScheduleError(text, f"a schedule is text, not {type(text).__name__}", accepted=accepted)
+    if len(text) > _LONGEST_TEXT:
+        raise ScheduleError(
+            text, f"it has {len(text):,} characters, and {_LONGEST_TEXT} is the most", accepted=accepted
+        )
+    blanks_alike = text.replace("\t", " ")
+    odd = next((char for char in blanks_alike if not (char.isascii() and char.isprintable())), None)
+    if odd is not None:
+        what = "a control character" if odd.isascii() else "not ASCII"
+        raise ScheduleError(text, f"{odd!a} is {what}", part=odd, accepted=accepted)
+    words = " ".join(blanks_alike.split())
+    if not words:
+        raise ScheduleError(text, "it is empty", accepted=accepted)
+    return words
 
 
 def in_words(instant: int, zone: ZoneInfo) -> str:

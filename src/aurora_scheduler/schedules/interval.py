@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import FIRST, LAST, SECOND
 from aurora_scheduler.model import ScheduleType
-from aurora_scheduler.schedules.base import Reading, Schedule
+from aurora_scheduler.schedules.base import Reading, Schedule, readable
 
 __all__ = ["Interval", "parse_duration", "read_amount", "read_interval"]
 
@@ -76,7 +76,7 @@ def read_interval(text: str, reading: Reading) -> Interval:
             text,
             "phrases are not understood yet",
             part=_part(text, amount),
-            accepted='intervals like "every 5 minutes", or cron expressions like "0 8 * * 1" (Mondays at 8:00)',
+            accepted='"every 5 minutes", "in 30 minutes", "2030-05-28 15:30", cron like "0 8 * * 1" (Mondays at 8:00)',
         )
     canonical, period = read_amount(text, amount, example="every 5 minutes")
     if reading.anchor + period * (not reading.from_anchor) > LAST:
@@ -92,7 +92,8 @@ def parse_duration(text: str) -> int:
     >>> parse_duration("5 minutes") // SECOND
     300
     """
-    return read_amount(text, " ".join(text.lower().split()), example="5 minutes", least=0)[1]
+    words = readable(text, f'{_ACCEPTED}, like "5 minutes"')
+    return read_amount(text, words.lower(), example="5 minutes", least=0)[1]
 
 
 def read_amount(text: str, amount: str, *, example: str, least: int = 1) -> tuple[str, int]:

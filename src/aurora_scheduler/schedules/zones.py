@@ -1,8 +1,8 @@
 """Time zones: names, wall times and instants, and the daylight-saving rule of cron.
 
 A *wall time* is what a clock on the wall shows: a naive `datetime`, or microseconds since 1970-01-01 00:00 on that
-clock. Wall time minus the zone's offset is the instant. Where the offset changes, the zone *turns*: forward leaves a gap
-of wall times that never occur, back lets some occur twice.
+clock. Wall time minus the zone's offset is the instant. Where the offset changes, the zone *turns*: forward leaves a
+gap of wall times that never occur, back lets some occur twice.
 
 **The daylight-saving rule.** A *wild* cron expression, one whose minute or hour field begins with `*`, follows real
 time: it sees whatever the clock shows, so it has nothing to do in a gap and fires twice where times repeat. A *fixed*
@@ -30,9 +30,11 @@ _ACCEPTED = 'an IANA time zone name like "Europe/Berlin", "America/New_York" or 
 _NOT_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
 _LONGEST_NAME = 100
 _CORRECTION = 180 * 60 * SECOND
-_EPOCH_WALL = datetime(1970, 1, 1)  # noqa: DTZ001 - the wall clock's own epoch
-#: Offsets are looked up in chunks of so many days; no zone turns twice in a day.
+_EPOCH_WALL = aware(0).replace(tzinfo=None)
+#: Turns are looked for in chunks of so much time,
 _CHUNK = 8 * DAY
+#: by comparing offsets so far apart. No zone has turned twice within less than six days since 1973.
+_STEP = 3 * DAY
 
 
 def load_zone(name: object) -> ZoneInfo:
@@ -118,7 +120,7 @@ def _stretches(zone: ZoneInfo, chunk: int) -> tuple[Stretch, ...]:
     start, end = max(chunk * _CHUNK, FIRST), min((chunk + 1) * _CHUNK, LAST + 1)
     # A turn back shortly before the chunk is still felt in it: begin a day earlier.
     begin = max(start - DAY, FIRST)
-    marks = [*range(begin, end, DAY), end]
+    marks = [*range(begin, end, _STEP), end]
     offsets = [_offset(zone, mark) for mark in marks]
     turns = [
         _turn(zone, *between)
@@ -147,13 +149,14 @@ def _cut(stretch: Stretch, start: int) -> Stretch:
 def _turn(zone: ZoneInfo, low: int, high: int) -> int:
     """The instant in (low, high] from which the offset is the one at `high`; one turn lies between."""
     offset = _offset(zone, high)
+    low, high = low // SECOND, high // SECOND  # zones turn at whole seconds
     while high - low > 1:
         middle = (low + high) // 2
-        if _offset(zone, middle) == offset:
+        if _offset(zone, middle * SECOND) == offset:
             high = middle
         else:
             low = middle
-    return high
+    return high * SECOND
 
 
 def _offset(zone: ZoneInfo, instant: int) -> int:

@@ -1,0 +1,161 @@
+"""Schedules that fire once: `in N unit` after the anchor, or at a time that is written out.
+
+Written out: `2030-05-28 15:30:00`, `05/28/2030 15:30` (month first), ISO 8601. Seconds may be missing, and the time of
+the day (midnight then); without an offset it is a wall time of the schedule's zone. A wall time in a daylight-saving
+gap means the gap's end, one that occurs twice the first of the two.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import month_name, monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NoReturn
+
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.instants import FIRST
+from aurora_scheduler.model import ScheduleType
+from aurora_scheduler.schedules.base import Reading, Schedule
+from aurora_scheduler.schedules.interval import read_amount
+from aurora_scheduler.schedules.zones import instant_of_datetime
+
+__all__ = ["TIMES", "Once", "claims_time", "read_delay", "read_time"]
+
+#: The times that are accepted, in words.
+TIMES = 'times like "2030-05-28 15:30:00", "2030-12-25 09:00", "05/28/2030 15:30" (month first), ISO 8601, or a date'
+
+_LOOKS_LIKE_TIME = re.compile(r"[0-9]+([-/.])[0-9]+\1[0-9]")
+_ISO_DATE = r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})"
+_MONTH_FIRST = r"(?P<um>[0-9]{1,2})/(?P<ud>[0-9]{1,2})/(?P<uy>[0-9]{4})"
+_CLOCK = r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,6}))?)?"
+_OFFSET = r"(?P<offset>Z|(?P<sign>[+-])(?P<oh>[0-9]{2})(?::?(?P<om>[0-9]{2}))?)"
+_TIME = re.compile(rf"(?:{_ISO_DATE}|{_MONTH_FIRST})(?:(?:T| T?){_CLOCK}(?: ?{_OFFSET})?)?", re.IGNORECASE)
+#: Field of a time -> its name, its least and its greatest value.
+_RANGES = {"month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Schedule):
+    """A single instant.
+
+    Attributes:
+        instant: when it fires.
+        said: how it was said: relative or absolute.
+    """
+
+    instant: int
+    said: ScheduleType
+
+    @property
+    def kind(self) -> ScheduleType:
+        """Relative for `in N unit`, absolute for a time."""
+        return self.said
+
+    def next_instant(self, after: int) -> int | None:
+        """The instant, if it is strictly after `after`."""
+        return self.instant if self.instant > after else None
+
+    def span(self, first: int, until: int) -> tuple[int, int]:
+        """The one instant there is."""
+        return self.instant, 1
+
+
+def read_delay(text: str, reading: Reading) -> Once:
+    """The schedule of `in N unit`. Raises `ScheduleError` for anything else.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> hour = read_delay("In 1 hours", Reading(ZoneInfo("UTC")))
+    >>> hour.text, hour.instant
+    ('in 1 hour', 3600000000)
+    """
+    canonical, delay = read_amount(text, " ".join(text.lower().split()[1:]), example="in 30 minutes")
+    instant = reading.anchor + delay
+    reading.refuse_unreachable(text, instant)
+    return Once(f"in {canonical}", reading.zone, instant, ScheduleType.RELATIVE)
+
+
+def claims_time(text: str) -> bool:
+    """Whether the text begins like a date, so that it is no cron expression.
+
+    >>> claims_time("13/45/2030"), claims_time("0-30/5 * * * *")
+    (True, False)
+    """
+    return _LOOKS_LIKE_TIME.match(text) is not None
+
+
+def read_time(text: str, reading: Reading) -> Once:
+    """The schedule of a time that is written out. Raises `ScheduleError` for anything else, naming the part at fault.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> read_time("05/28/2030 15:30", Reading(ZoneInfo("UTC"))).text
+    '2030-05-28 15:30:00'
+    >>> read_time("2030-05-28T15:30:00.250Z", Reading(ZoneInfo("Asia/Tokyo"))).text
+    '2030-05-28 15:30:00.250000+00:00'
+    """
+    moment = _moment(text)
+    instant = instant_of_datetime(moment, reading.zone)
+    if instant < FIRST:
+        _refuse(text, "it is before the year 1")
+    reading.refuse_unreachable(text, instant)
+    return Once(moment.isoformat(sep=" "), reading.zone, instant, ScheduleType.ABSOLUTE)
+
+
+def _moment(text: str) -> datetime:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        _refuse(text, _why_not(text))
+    year, month, day = found["y"] or found["uy"], found["m"] or found["um"], found["d"] or found["ud"]
+    clock = {"month": month, "hour": found["H"], "minute": found["M"], "second": found["S"]}
+    values = {name: _in_range(text, name, digits) for name, digits in clock.items()}
+    if int(year) < 1:
+        _refuse(text, "there is no year 0", year)
+    length = monthrange(int(year), values["month"])[1]
+    if not 1 <= int(day) <= length:
+        _refuse(text, f"{month_name[values['month']]} {year} has {length} days", day)
+    return datetime(
+        int(year),
+        values["month"],
+        int(day),
+        values["hour"],
+        values["minute"],
+        values["second"],
+        int((found["f"] or "").ljust(6, "0")),
+        tzinfo=_offset(text, found),
+    )
+
+
+def _in_range(text: str, name: str, digits: str | None) -> int:
+    least, most = _RANGES[name]
+    if digits is None:
+        return least
+    if not least <= int(digits) <= most:
+        first = " (the month comes first)" if name == "month" and "/" in text else ""
+        _refuse(text, f"the {name} is {digits}, and must be {least} to {most}{first}", digits)
+    return int(digits)
+
+
+def _offset(text: str, found: re.Match[str]) -> timezone | None:
+    if found["offset"] is None:
+        return None
+    if found["sign"] is None:
+        return UTC
+    hours, minutes = int(found["oh"]), int(found["om"] or 0)
+    if hours > 23 or minutes > 59:
+        _refuse(text, "an offset is less than 24 hours", found["offset"])
+    size = timedelta(hours=hours, minutes=minutes)
+    return timezone(-size if found["sign"] == "-" else size)
+
+
+def _why_not(text: str) -> str:
+    if re.search(r"[ap]\.?m\b", text, re.IGNORECASE):
+        return "hours are counted from 0 to 23, without am and pm"
+    if re.search(r"[.,][0-9]{7}", text):
+        return "fractions of a second have at most 6 digits"
+    if re.search(r"[a-z]{3}", text, re.IGNORECASE):
+        return "it is not a date and a time; a time zone is given by itself, as timezone="
+    return "it is not a date and a time"
+
+
+def _refuse(text: str, reason: str, part: str | None = None) -> NoReturn:
+    raise ScheduleError(text, reason, part=part, accepted=TIMES)
