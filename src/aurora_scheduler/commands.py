@@ -10,10 +10,18 @@ from dataclasses import replace
 
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError
-from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job
 from aurora_scheduler.ports import Clock, Snapshot, Store
-from aurora_scheduler.rules import cancel_waiting, pause, recover, request_cancel, request_run, resume
-from aurora_scheduler.rules.firing import Reason, closed
+from aurora_scheduler.rules import (
+    cancel_waiting,
+    delete,
+    pause,
+    recover,
+    request_cancel,
+    request_run,
+    reschedule,
+    resume,
+)
 
 __all__ = [
     "activate_job",
@@ -38,20 +46,25 @@ def _create(store: Store, clock: Clock, new: Declared) -> str:
         refuse_never(new.job)
         created = replace(new.job, generation=store.next_generation(new.job.id))
         store.insert(created)
-        store.record(_change(created, ChangeKind.CREATED, created.created))
+        store.record(
+            Change(job_id=created.id, generation=created.generation, at=created.created, kind=ChangeKind.CREATED)
+        )
     elif new.if_exists == "error":
         raise JobExistsError(existing.id)
     elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:
-        store.replace(job)
-        store.record(_change(job, ChangeKind.UPDATED, job.updated))
+        _replace(store, clock, existing, job)
     return new.job.id
 
 
-def replace_job(store: Store, job: Job) -> Job:
+def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     """Write an edited job over the version it was made from. Raises `Stale` where that is not the last any more."""
-    store.replace(job)
-    store.record(_change(job, ChangeKind.UPDATED, job.updated))
-    return job
+    _replace(store, clock, before, after)
+    return after
+
+
+def _replace(store: Store, clock: Clock, before: Job, after: Job) -> None:
+    store.replace(after)
+    store.commit(reschedule(before, after, clock.now(), clock.new_id))
 
 
 def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
@@ -59,16 +72,9 @@ def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
     found = store.snapshot(job_id)
     if found is None:
         return False
-    job, now = found.job, clock.now()
     waiting, _ = _sorted(found)
-    store.remove(job)
-    store.commit(
-        Commit(
-            job=None,
-            moved=tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DELETED, now) for row in waiting),
-            change=_change(job, ChangeKind.DELETED, now),
-        )
-    )
+    store.remove(found.job)
+    store.commit(delete(found.job, waiting, clock.now(), clock.new_id))
     return True
 
 
@@ -78,7 +84,7 @@ def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool
     if found is None:
         return False
     waiting, running = _sorted(found)
-    commit = pause(found.job, waiting, clock.now())
+    commit = pause(found.job, waiting, clock.now(), clock.new_id)
     if commit is not None:
         store.commit(commit)
     if cancel_running:
@@ -148,7 +154,3 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:
     waiting = tuple(row for row in found.open if row.status is ExecutionStatus.WAITING)
     return waiting, tuple(row for row in found.open if row.status is not ExecutionStatus.WAITING)
-
-
-def _change(job: Job, kind: ChangeKind, now: int) -> Change:
-    return Change(job_id=job.id, generation=job.generation, at=now, kind=kind)

@@ -125,7 +125,7 @@ class Scheduler:
         after = amended(job, changes, now=self.clock.now())
         if after is None:
             return answered(job)
-        return self._open_host().write(lambda store: commands.replace_job(store, after))
+        return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, after))
 
     def delete(self, job_id: str) -> Ticket[bool]:
         """Delete the job; its history stays."""

@@ -5,25 +5,58 @@ Each answers with the `Commit` that is to be written, or None where there is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
-from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, following, stepped
+from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, following, let_pass, row_of, stepped
 
-__all__ = ["cancel_waiting", "pause", "request_cancel", "request_run", "resolved", "resume", "unresolved"]
+__all__ = [
+    "cancel_waiting",
+    "delete",
+    "pause",
+    "request_cancel",
+    "request_run",
+    "reschedule",
+    "resolved",
+    "resume",
+    "unresolved",
+]
 
 
-def pause(job: Job, waiting: Sequence[Execution], now: int) -> Commit | None:
+def pause(job: Job, waiting: Sequence[Execution], now: int, new_id: Callable[[], str]) -> Commit | None:
     """Put the job to rest: no firings until it is resumed; attempts that wait are cancelled, those that run go on.
 
-    The instant that was next stays in the row, so that `resume` can tell whether a one-off's passed meanwhile.
+    An instant that has come due and was not begun yet is missed. The one that is next stays in the row, so that
+    `resume` can tell whether a one-off's passed meanwhile.
     """
     if job.status in (JobStatus.PAUSED, JobStatus.FINISHED):
         return None
+    missed, pending = _overdue(job, now, Reason.PAUSED, new_id)
     cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.PAUSED, now) for row in waiting)
-    rest = stepped(job, status=JobStatus.PAUSED, status_reason=None, updated=now)
-    return Commit(job=rest, moved=cancelled, change=changed(job, ChangeKind.PAUSED, now))
+    rest = stepped(job, status=JobStatus.PAUSED, status_reason=None, next_fire=pending, updated=now)
+    return Commit(job=rest, new=missed, moved=cancelled, change=changed(job, ChangeKind.PAUSED, now))
+
+
+def delete(job: Job, waiting: Sequence[Execution], now: int, new_id: Callable[[], str]) -> Commit:
+    """What goes with the job's row: attempts that wait are cancelled, an instant that has come due is missed."""
+    missed, _ = _overdue(job, now, Reason.DELETED, new_id)
+    cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DELETED, now) for row in waiting)
+    return Commit(job=None, new=missed, moved=cancelled, change=changed(job, ChangeKind.DELETED, now))
+
+
+def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> Commit:
+    """What goes with an edited job's row: what had come due by the old schedule, and is not kept, is missed."""
+    dropped = before.next_fire != after.next_fire
+    missed = _overdue(before, now, Reason.EDITED, new_id)[0] if dropped else ()
+    return Commit(job=None, new=missed, change=changed(after, ChangeKind.UPDATED, now))
+
+
+def _overdue(job: Job, now: int, reason: Reason, new_id: Callable[[], str]) -> tuple[tuple[Execution, ...], int | None]:
+    """The record of what came due while the job could fire, and what is next."""
+    if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED):
+        return (), job.next_fire
+    return let_pass(job, now, ExecutionStatus.MISSED, reason, new_id)
 
 
 def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int, execution_id: str) -> Commit | None:
@@ -41,7 +74,7 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
     )
     missed: tuple[Execution, ...] = ()
     if passed is not None and pending is None:
-        row = _asked(job, passed, Trigger.SCHEDULE, execution_id)
+        row = row_of(job, passed, execution_id)
         missed = (closed(row, ExecutionStatus.MISSED, Reason.PAUSED, now),)
     active, _ = finish_if_over(active, now, open_left=bool(waiting or others_running))
     return Commit(job=active, new=missed, change=changed(job, ChangeKind.RESUMED, now))
@@ -49,7 +82,7 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
 
 def request_run(job: Job, scheduled: int, now: int, execution_id: str) -> tuple[Commit, Execution]:
     """A firing by hand at `scheduled`: a waiting row that the owner takes at once."""
-    row = _asked(job, scheduled, Trigger.MANUAL, execution_id)
+    row = row_of(job, scheduled, execution_id, Trigger.MANUAL)
     return Commit(job=stepped(job), new=(row,), change=changed(job, ChangeKind.RUN_REQUESTED, now, row.id)), row
 
 
@@ -86,18 +119,3 @@ def resolved(job: Job, now: int) -> Commit | None:
         return None
     active = stepped(job, status=JobStatus.ACTIVE, status_reason=None)
     return Commit(job=active, change=changed(job, ChangeKind.RESOLVED, now))
-
-
-def _asked(job: Job, scheduled: int, trigger: Trigger, execution_id: str) -> Execution:
-    return Execution(
-        id=execution_id,
-        job_id=job.id,
-        generation=job.generation,
-        job_name=job.name,
-        timezone=job.timezone,
-        scheduled=scheduled,
-        last_scheduled=scheduled,
-        trigger=trigger,
-        status=ExecutionStatus.WAITING,
-        due=scheduled,
-    )

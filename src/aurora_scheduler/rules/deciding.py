@@ -20,8 +20,11 @@ from aurora_scheduler.rules.firing import (
     closed,
     finish_if_over,
     following,
+    let_pass,
+    row_of,
     schedule_of,
     stepped,
+    within,
 )
 
 __all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "pass_over"]
@@ -117,7 +120,7 @@ def _place_in_line(row: Execution) -> tuple[bool, int, int]:
 def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Claim:
     """The latest instant that has come runs; those before it are one missed record; a waiting retry gives way."""
     last, missed = _split(job, now, new_id)
-    execution = _row(job, last, last, 1, ExecutionStatus.RUNNING, new_id(), started=now, owner=owner)
+    execution = replace(row_of(job, last, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
     superseded = tuple(
         closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
     )
@@ -133,34 +136,23 @@ def _come_due_while_busy(job: Job, running: Sequence[Execution], now: int, new_i
     assert first is not None
     if first <= busy_since:
         last, missed = _split(job, busy_since, new_id)
-        queued = replace(_row(job, last, last, 1, ExecutionStatus.WAITING, new_id()), reason=Reason.QUEUED)
+        queued = replace(row_of(job, last, new_id()), reason=Reason.QUEUED)
         return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed(now), queued)))
-    last, count = schedule_of(job).span(first, _until(job, now))
-    skipped = closed(
-        _row(job, first, last, count, ExecutionStatus.SKIPPED, new_id()), ExecutionStatus.SKIPPED, Reason.OVERLAP, now
-    )
-    return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(skipped,)))
+    skipped, pending = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
+    return Record(Commit(job=stepped(job, next_fire=pending), new=skipped))
 
 
 def _split(job: Job, until: int, new_id: Callable[[], str]) -> tuple[int, Callable[[int], tuple[Execution, ...]]]:
     """The latest instant up to `until`, and the record of those before it (none where it is the only one)."""
     first = job.next_fire
     assert first is not None
-    schedule = schedule_of(job)
-    last, count = schedule.span(first, _until(job, until))
+    last, _ = schedule_of(job).span(first, within(job, until))
 
     def missed(now: int) -> tuple[Execution, ...]:
-        if count == 1:
-            return ()
-        before, number = schedule.span(first, last - 1)
-        row = _row(job, first, before, number, ExecutionStatus.MISSED, new_id())
-        return (closed(row, ExecutionStatus.MISSED, Reason.MISFIRE, now),)
+        rows, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=last - 1)
+        return rows
 
     return last, missed
-
-
-def _until(job: Job, now: int) -> int:
-    return now if job.policies.ends is None else min(now, job.policies.ends)
 
 
 def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
@@ -176,30 +168,3 @@ def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
 
 def _skip_waiting(job: Job, row: Execution, now: int) -> Record:
     return Record(Commit(job=stepped(job), moved=(closed(row, ExecutionStatus.SKIPPED, Reason.OVERLAP, now),)))
-
-
-def _row(
-    job: Job,
-    first: int,
-    last: int,
-    count: int,
-    status: ExecutionStatus,
-    execution_id: str,
-    *,
-    started: int | None = None,
-    owner: str | None = None,
-) -> Execution:
-    return Execution(
-        id=execution_id,
-        job_id=job.id,
-        generation=job.generation,
-        job_name=job.name,
-        timezone=job.timezone,
-        scheduled=first,
-        last_scheduled=last,
-        count=count,
-        status=status,
-        due=first,
-        started=started,
-        owner=owner,
-    )

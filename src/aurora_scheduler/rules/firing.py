@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.schedules import Schedule, stored_schedule
 
-__all__ = ["Reason", "changed", "closed", "finish_if_over", "following", "schedule_of", "stepped"]
+__all__ = [
+    "Reason",
+    "changed",
+    "closed",
+    "finish_if_over",
+    "following",
+    "let_pass",
+    "row_of",
+    "schedule_of",
+    "stepped",
+    "within",
+]
 
 
 class Reason(StrEnum):
@@ -26,6 +38,8 @@ class Reason(StrEnum):
     MISFIRE = "misfire"
     """It was found late, together with a later one, and the later one runs."""
     PAUSED = "paused"
+    EDITED = "edited"
+    """It had come due, and the schedule was changed before it could start."""
     DEACTIVATED = "deactivated"
     DELETED = "deleted"
     BY_HAND = "cancelled by hand"
@@ -48,6 +62,49 @@ def following(job: Job, after: int) -> int | None:
         after = max(after, policies.starts - 1)
     instant = schedule_of(job).next_instant(after)
     return None if instant is None or (policies.ends is not None and instant > policies.ends) else instant
+
+
+def within(job: Job, until: int) -> int:
+    """`until`, but not after the job's `end_at`."""
+    return until if job.policies.ends is None else min(until, job.policies.ends)
+
+
+def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigger.SCHEDULE) -> Execution:
+    """The first attempt at one firing of the job, waiting."""
+    return Execution(
+        id=execution_id,
+        job_id=job.id,
+        generation=job.generation,
+        job_name=job.name,
+        timezone=job.timezone,
+        scheduled=scheduled,
+        last_scheduled=scheduled,
+        trigger=trigger,
+        status=ExecutionStatus.WAITING,
+        due=scheduled,
+    )
+
+
+def let_pass(
+    job: Job,
+    now: int,
+    status: ExecutionStatus,
+    reason: Reason,
+    new_id: Callable[[], str],
+    *,
+    until: int | None = None,
+) -> tuple[tuple[Execution, ...], int | None]:
+    """The one row for all instants that came due up to `until` (default: now) and are not run; and the next instant.
+
+    No row where none came due. Whatever takes a job off its schedule asks for this, so that no instant is without a
+    record.
+    """
+    first, last_moment = job.next_fire, within(job, now if until is None else until)
+    if first is None or first > last_moment:
+        return (), first
+    last, count = schedule_of(job).span(first, last_moment)
+    row = closed(row_of(job, first, new_id()), status, reason, now)
+    return (replace(row, last_scheduled=last, count=count),), following(job, last)
 
 
 def stepped(job: Job, **state: Any) -> Job:

@@ -18,7 +18,7 @@ from aurora_scheduler.model import (
     Policies,
     Trigger,
 )
-from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, stepped
+from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, stepped
 
 __all__ = ["recover", "retry_delay", "settle"]
 
@@ -66,7 +66,7 @@ def settle(
             if after.retry_count <= job.policies.max_retries:
                 new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)
             else:
-                after, moved, change = _exhausted(after, waiting, moved, outcome.error, now)
+                after, new, moved, change = _exhausted(after, waiting, moved, outcome.error, now, new_id)
     elif outcome.reason == Reason.STOPPED and _runs_again(job, execution):
         new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
     if change is None:
@@ -106,7 +106,7 @@ def recover(
             last_run_result={"success": False, "error": reason},
         )
         if job.status is JobStatus.ACTIVE and after.retry_count > job.policies.max_retries:
-            after, moved, change = _exhausted(after, waiting, moved, reason, now)
+            after, new, moved, change = _exhausted(after, waiting, moved, reason, now, new_id)
     elif _runs_again(job, execution):
         new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
     if change is None:
@@ -152,13 +152,22 @@ def _next_attempt(execution: Execution, due: int, reason: str | None, execution_
 
 
 def _exhausted(
-    job: Job, waiting: Sequence[Execution], moved: tuple[Execution, ...], error: str | None, now: int
-) -> tuple[Job, tuple[Execution, ...], Change | None]:
-    """The retries are used up: the job is put to rest, or, if it was told to go on, its streak starts anew."""
+    job: Job,
+    waiting: Sequence[Execution],
+    moved: tuple[Execution, ...],
+    error: str | None,
+    now: int,
+    new_id: Callable[[], str],
+) -> tuple[Job, tuple[Execution, ...], tuple[Execution, ...], Change | None]:
+    """The retries are used up: the job is put to rest, or, if it was told to go on, its streak starts anew.
+
+    Job, new rows, moved rows, change.
+    """
     if job.policies.on_exhausted == "continue":
-        return replace(job, retry_count=0), moved, None
+        return replace(job, retry_count=0), (), moved, None
     times = "once" if job.retry_count == 1 else f"{job.retry_count} times in a row"
     reason = f"failed {times}: {error}"
-    rest = replace(job, status=JobStatus.DEACTIVATED, status_reason=reason)
+    missed, pending = let_pass(job, now, ExecutionStatus.MISSED, Reason.DEACTIVATED, new_id)
+    rest = replace(job, status=JobStatus.DEACTIVATED, status_reason=reason, next_fire=pending)
     cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DEACTIVATED, now) for row in waiting)
-    return rest, moved + cancelled, changed(job, ChangeKind.DEACTIVATED, now, reason)
+    return rest, missed, moved + cancelled, changed(job, ChangeKind.DEACTIVATED, now, reason)

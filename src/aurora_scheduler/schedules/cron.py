@@ -24,8 +24,8 @@ from aurora_scheduler.schedules.zones import DAY, Stretch, stretch_at
 __all__ = ["Cron", "read_cron"]
 
 _MINUTE = 60 * SECOND
-#: The search ends here. The rarest dates, a 29th of February on a given weekday, are at most 40 years apart; the rest is
-#: for those that fall into a gap. What has not fired by then never will.
+#: The search ends here. The rarest dates, a 29th of February on a given weekday, are at most 40 years apart; the rest
+#: is for those that fall into a gap. What has not fired by then never will.
 _FAR = 100 * 366 * DAY
 #: No turn moves a clock by as much: a wall time so far ahead is not reached sooner, one so far behind not again.
 _ANY_TURN = 2 * DAY
