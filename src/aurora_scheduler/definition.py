@@ -219,7 +219,7 @@ def _checked_callback(callback: object, args: object, runner: str) -> tuple[Call
     else:
         name = name_of(callback)
     function = resolve(name)
-    stored = checked_arguments(args)
+    stored = checked_arguments(args, str(name))
     check_arguments(function, stored)
     if runner in ("trio", "app") and not is_async(function):
         raise CallbackError(

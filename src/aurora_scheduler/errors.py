@@ -43,13 +43,25 @@ def shown(value: object, limit: int = 80) -> str:
         return f"{text}… ({len(value):,} characters)"
     try:
         text = repr(value)
-    except Exception as exc:  # a hostile __repr__ must not replace the error that is being told
+    except (
+        BaseException
+    ) as exc:  # a hostile __repr__, whatever it raises, must not replace the error that is being told
         text = f"<{type(value).__name__} whose repr raises {type(exc).__name__}>"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 class AuroraError(Exception):
-    """The base of every error that Aurora Scheduler raises on purpose."""
+    """The base of every error that Aurora Scheduler raises on purpose. Can be copied, and sent to another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[AuroraError], args: tuple[Any, ...], attributes: dict[str, Any]) -> AuroraError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ScheduleError(AuroraError, ValueError):
@@ -61,13 +73,21 @@ class ScheduleError(AuroraError, ValueError):
         accepted: what is accepted there, in words, or None.
     """
 
-    def __init__(self, text: object, reason: str, *, part: str | None = None, accepted: str | None = None) -> None:
+    def __init__(
+        self,
+        text: object,
+        reason: str,
+        *,
+        part: str | None = None,
+        accepted: str | None = None,
+        what: str = "schedule",
+    ) -> None:
         self.text = text
         self.part = part
         self.accepted = accepted
         at = f" at {shown(part)}" if part is not None and part != text else ""
         tail = f"; accepted: {accepted}" if accepted else ""
-        super().__init__(f"cannot use the schedule {shown(text)}{at}: {reason}{tail}")
+        super().__init__(f"cannot use the {what} {shown(text)}{at}: {reason}{tail}")
 
 
 class OptionError(AuroraError, ValueError):

@@ -32,7 +32,7 @@ class Callbacks:
                     self._found[name] = await anyio.to_thread.run_sync(_resolve, name, limiter=self._limiter)
         found = self._found[name]
         if isinstance(found, CallbackError):
-            raise found
+            raise found.with_traceback(None)  # else each raise would make the traceback longer
         return found
 
     def forget_failures(self) -> None:

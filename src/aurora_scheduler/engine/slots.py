@@ -18,11 +18,11 @@ class Slots:
         self._queue: list[tuple[int, int, trio.Event]] = []
         self._order = count()
 
-    async def take(self, due: int) -> None:
-        """Take a slot, waiting behind those that were due earlier."""
+    async def take(self, due: int) -> bool:
+        """Take a slot, waiting behind those that were due earlier. Whether it had to wait."""
         if self._free:
             self._free -= 1
-            return
+            return False
         granted = trio.Event()
         heapq.heappush(self._queue, (due, next(self._order), granted))
         try:
@@ -33,6 +33,7 @@ class Slots:
             else:
                 granted.set()  # nobody waits for it any more: give_back passes it over
             raise
+        return True
 
     def give_back(self) -> None:
         """Hand the slot to whoever is due first."""

@@ -39,7 +39,9 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Rest():
                     return
                 case Sleep(until=until):
-                    await entry.sleep(math.inf if until is None else (until - book.clock.now()) / SECOND)
+                    # The clock has gone on since the decision: what was still to come may have come.
+                    seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
+                    await entry.sleep(seconds)
                 case Record(commit=commit):
                     await book.commit(entry, commit)
                 case Claim():
@@ -75,9 +77,15 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
     Between the two there is no checkpoint, and the scope that puts the job to rest is held off: whoever pauses the job
     while its claim is being committed finds the attempt running.
     """
-    await book.slots.take(claim.execution.due)
+    waited = await book.slots.take(claim.execution.due)
     started = False
     try:
+        if waited:
+            # Time went by: what is claimed is what is due now.
+            step = await _next_step(book, entry)
+            if not isinstance(step, Claim):
+                return
+            claim = step
         with trio.CancelScope(shield=True):
             await book.commit(entry, claim.commit)
             book.launch(entry, claim.execution)

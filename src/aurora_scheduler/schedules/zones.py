@@ -46,21 +46,25 @@ def load_zone(name: object) -> ZoneInfo:
     zoneinfo.ZoneInfo(key='Europe/Berlin')
     """
     if not isinstance(name, str):
-        raise ScheduleError(name, f"a time zone is a name, not {type(name).__name__}", accepted=_ACCEPTED)
+        raise ScheduleError(
+            name, f"a time zone is a name, not {type(name).__name__}", accepted=_ACCEPTED, what="time zone"
+        )
     return _load(name)
 
 
 @lru_cache(maxsize=1024)
 def _load(name: str) -> ZoneInfo:
     if not name or len(name) > _LONGEST_NAME or not name.isascii() or name.startswith(_NOT_ZONES):
-        raise ScheduleError(name, "it is not the name of a time zone", accepted=_ACCEPTED)
+        raise ScheduleError(name, "it is not the name of a time zone", accepted=_ACCEPTED, what="time zone")
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:
         known = {zone.lower(): zone for zone in available_timezones()}
         near = get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {known[near[0]]!r}?" if near else ""
-        raise ScheduleError(name, f"no time zone of this name is known here{hint}", accepted=_ACCEPTED) from error
+        raise ScheduleError(
+            name, f"no time zone of this name is known here{hint}", accepted=_ACCEPTED, what="time zone"
+        ) from error
 
 
 def instant_of_datetime(moment: datetime, zone: ZoneInfo) -> int:
