@@ -14,12 +14,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import trio
 
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution
-from aurora_scheduler.errors import ForkedProcessError, SchedulerStopped, StoreError
+from aurora_scheduler.errors import ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Notes, Store
 from aurora_scheduler.stores import ThreadedWriter
@@ -32,6 +33,8 @@ _log = logging.getLogger("aurora_scheduler.host")
 
 #: At interpreter exit the scheduler takes this many seconds at most, of which callbacks get the first.
 _EXIT, _EXIT_DRAIN = 5.0, 3.0
+#: How often, in seconds, a standby looks for the end of a run that it asked for.
+_LOOK_EVERY = 0.25
 
 
 class Host:
@@ -112,6 +115,7 @@ class Host:
 
     def await_end(self, execution_id: str) -> Ticket[Execution]:
         """A ticket for the final row of an execution that is about to be asked for."""
+        self.check()
         if current_execution.get() is not None:
             raise SchedulerStopped(
                 "wait=True from inside a callback would hold this callback's place while it waits for another; "
@@ -150,10 +154,13 @@ class Host:
         if notes.touched and engine is not None:
             self._post(lambda: engine.note_changes(notes.touched))
         for row in notes.ended:
-            with self._gate:
-                tickets = self._awaited.pop(row.id, ())
-            for ticket in tickets:
-                ticket.answer(row)
+            self._answer(row)
+
+    def _answer(self, row: Execution) -> None:
+        with self._gate:
+            tickets = self._awaited.pop(row.id, ())
+        for ticket in tickets:
+            ticket.answer(row)
 
     def _post(self, call: Callable[[], None]) -> None:
         if self._token is not None:
@@ -178,15 +185,15 @@ class Host:
     async def _main(self) -> None:
         self._begun = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as storing:
             try:
-                await nursery.start(self._writer.run)
+                await storing.start(self._writer.run)
             except StoreError as error:
                 self._failure = error
                 self.opened.fail(error)
                 return
             self.opened.answer(None)
-            nursery.start_soon(self._answer_if_abandoned)
+            storing.start_soon(self._answer_if_abandoned)
             # What was asked for before there was a token to ask with.
             if self._wants_firing:
                 self._begin()
@@ -194,8 +201,21 @@ class Host:
                 self._end()
             await self._begun.wait()
             if self._engine is not None:
-                await self._engine.run()
+                async with trio.open_nursery() as looking:
+                    looking.start_soon(self._look_for_ends, self._engine)
+                    await self._engine.run()
+                    looking.cancel_scope.cancel()
             self._writer.close()
+
+    async def _look_for_ends(self, engine: Engine) -> None:
+        """Where another process is the owner, its commits are not heard of here: look for the ends that are awaited."""
+        while True:
+            await trio.sleep(_LOOK_EVERY)
+            for execution_id in () if engine.is_owner else list(self._awaited):
+                with suppress(StoreUnavailableError):  # then at the next look
+                    row = await self._writer.read(partial(_execution, execution_id)).wait()
+                    if row is not None and row.status.is_final:
+                        self._answer(row)
 
     def _begin(self) -> None:
         if self._engine is None and self._begun is not None:
@@ -222,6 +242,10 @@ class Host:
         for tickets in awaited.values():
             for ticket in tickets:
                 ticket.fail(SchedulerStopped("the scheduler stopped before the execution ended"))
+
+
+def _execution(execution_id: str, store: Store) -> Execution | None:
+    return store.execution(execution_id)
 
 
 _alive: weakref.WeakSet[Host] = weakref.WeakSet()

@@ -17,25 +17,37 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def here(name: str) -> str:
+    """The path of a file beside the script, which the test's own process finds too."""
+    return str(Path.cwd() / name)
+
+
+def hear() -> None:
+    """Wait until the test says to go on."""
+    sys.stdin.readline()
+
+
 def nothing() -> None:
     """Returns at once."""
 
 
 def stuck_once(file: str) -> str:
     """The first time, say so and never return; a later time, in another process, return at once."""
-    if Path(file).exists():
-        return "done at last"
-    Path(file).touch()
-    say("begun")
-    time.sleep(_FOREVER)
-    return "never"
+    if _first_time(file):
+        time.sleep(_FOREVER)
+    return "done at last"
 
 
 async def stuck_once_async(file: str) -> str:
     """The same in the scheduler's own loop."""
+    if _first_time(file):
+        await trio.sleep(_FOREVER)
+    return "done at last"
+
+
+def _first_time(file: str) -> bool:
     if Path(file).exists():
-        return "done at last"
+        return False
     Path(file).touch()
     say("begun")
-    await trio.sleep(_FOREVER)
-    return "never"
+    return True

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import sniffio
 import trio
 
@@ -76,7 +77,7 @@ def nothing() -> None:
 
 async def nothing_async() -> None:
     """Returns at the next checkpoint."""
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
 
 
 def note(stage: str, text: str = "called") -> dict[str, Any]:
@@ -131,7 +132,7 @@ def note_thread(stage: str) -> None:
 
 
 async def note_loop(stage: str) -> None:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     on(stage).notes.append((threading.get_ident(), sniffio.current_async_library()))
 
 
@@ -151,7 +152,7 @@ def leave_a_trace(stage: str) -> None:
 
 async def leave_a_trace_async(stage: str) -> None:
     leave_a_trace(stage)
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
 
 
 # -- callbacks that take their time -----------------------------------------------------------------------------
@@ -170,7 +171,7 @@ async def wait_async(stage: str) -> dict[str, Any]:
     played = on(stage)
     played.begun.set()
     try:
-        while not played.may_end.is_set():
+        while not played.may_end.is_set():  # noqa: ASYNC110 - it is set from another thread
             await anyio.sleep(0.01)
     except BaseException as error:
         played.notes.append(type(error).__name__)
@@ -322,7 +323,7 @@ async def stop_and_note(stage: str) -> None:
     await played.scheduler.stop()
     played.notes.append("stop returned")
     played.begun.set()
-    while not played.may_end.is_set():
+    while not played.may_end.is_set():  # noqa: ASYNC110 - it is set from another thread
         await anyio.sleep(0.01)
 
 

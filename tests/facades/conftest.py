@@ -59,5 +59,5 @@ def script(tmp_path: Path) -> Iterator[Callable[[str], Script]]:
 
     yield run
     for each in running:
-        if each.process.poll() is None:
-            each.killed()
+        if each.process.returncode is None:
+            each.is_killed()

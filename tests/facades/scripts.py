@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 
@@ -28,16 +29,20 @@ class Script:
     def __init__(self, directory: Path, source: str) -> None:
         file = directory / "script.py"
         file.write_text(dedent(source))
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(file)],
-            cwd=directory,
-            env=os.environ
-            | {"AURORA_SCHEDULER_DB": str(directory / "jobs.db"), "PYTHONPATH": f"{_SOURCE}{os.pathsep}{_TESTS}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._watch = threading.Timer(2 * DEADLINE, self.process.kill)
+        self._errors = directory / "errors.txt"
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", str(file)],
+                cwd=directory,
+                env=os.environ
+                | {"AURORA_SCHEDULER_DB": str(directory / "jobs.db"), "PYTHONPATH": f"{_SOURCE}{os.pathsep}{_TESTS}"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # so that children of its own are killed with it
+            )
+        self._watch = threading.Timer(DEADLINE, self._kill)
         self._watch.daemon = True
         self._watch.start()
 
@@ -46,31 +51,39 @@ class Script:
         assert self.process.stdout is not None
         said = self.process.stdout.readline().rstrip("\n")
         if said != line:
-            self.kill()
-            raise AssertionError(f"said {said!r}, not {line!r}; stderr: {self._close()[1]}")
+            self.is_killed()
+            raise AssertionError(f"the script said {said!r}, not {line!r}; errors:\n{self._errors.read_text()}")
+
+    def hears(self) -> None:
+        """Let it go on, where it waits in `alone.hear`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go on\n")
+        self.process.stdin.flush()
 
     def interrupt(self) -> None:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
-    def kill(self) -> None:
-        """kill -9: nothing of it runs any more."""
-        self.process.kill()
-        self.process.wait()
-
-    def killed(self) -> None:
-        """Kill it, and let go of it."""
-        self.kill()
+    def is_killed(self) -> None:
+        """Send it `kill -9`. When this returns nothing of it runs any more."""
+        self._kill()
         self._close()
 
     def ends(self, code: int = 0) -> str:
         """Wait for its end: what it said on standard output since."""
-        out, errors = self._close()
-        assert (self.process.returncode, errors) == (code, "")
-        return out
+        said = self._close()
+        ended, errors = self.process.returncode, self._errors.read_text()
+        if ended != code or errors:
+            raise AssertionError(f"the script ended with {ended}, not {code}; it said {said!r}; errors:\n{errors}")
+        return said
 
-    def _close(self) -> tuple[str, str]:
-        try:
-            return self.process.communicate(timeout=2 * DEADLINE)
-        finally:
-            self._watch.cancel()
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _close(self) -> str:
+        with self.process:  # waits for its end: the watch sees to it that there is one
+            assert self.process.stdout is not None
+            said = self.process.stdout.read()
+        self._watch.cancel()
+        return said

@@ -128,9 +128,7 @@ async def test_a_cron_job_keeps_its_expression(manager: SchedulerManager):
     "callback", [callbacks.note, "facades.callbacks.note", "facades.callbacks:note", "facades.callbacks:Shelf.note"]
 )
 async def test_a_callback_is_a_function_or_its_name(manager: SchedulerManager, callback, stage: Stage):
-    job_id = await manager.create_job(
-        name="x", schedule="in 1 hour", callback=callback, callback_args=stage.args
-    )
+    job_id = await manager.create_job(name="x", schedule="in 1 hour", callback=callback, callback_args=stage.args)
     assert (await manager.run_job(job_id, wait=True)).status == "succeeded"
     assert len(stage.notes) == 1
 
@@ -146,7 +144,9 @@ async def test_where_one_of_many_is_refused_none_is_created(manager: SchedulerMa
     with pytest.raises(ScheduleError):
         await manager.create_jobs([good, NewJob(name="bad", schedule="every 5 parsecs", callback=callbacks.nothing)])
     with pytest.raises(JobExistsError):
-        await manager.create_jobs([NewJob(name="one", job_id="same", **HOURLY), NewJob(name="two", job_id="same", **HOURLY)])
+        await manager.create_jobs(
+            [NewJob(name="one", job_id="same", **HOURLY), NewJob(name="two", job_id="same", **HOURLY)]
+        )
     assert await manager.get_all_jobs() == []
 
 

@@ -17,8 +17,8 @@ from aurora_scheduler import (
     JobExistsError,
     JobNotFoundError,
     JobStatus,
-    SchedulerManager,
     ScheduleError,
+    SchedulerManager,
 )
 from facades import callbacks
 from facades.callbacks import Stage

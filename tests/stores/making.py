@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +89,15 @@ def insert(store: Store, *jobs: Job) -> None:
 
 
 class Undo(Exception):
-    """Raised to leave a transaction as if it had never been."""
+    """Raised to leave a transaction, or a savepoint, as if it had never been."""
 
 
 @contextmanager
-def undone(store: Store) -> Iterator[None]:
-    """A transaction for one example of a property: nothing of it stays for the next."""
-    try:
-        with store.transaction():
-            yield
-            raise Undo
-    except Undo:
-        pass
+def undone(block: AbstractContextManager[None]) -> Iterator[None]:
+    """A transaction or savepoint that ends with an error, so that nothing of it stays."""
+    with suppress(Undo), block:
+        yield
+        raise Undo
 
 
 # Stores -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aurora_scheduler.clock import new_id
 from aurora_scheduler.errors import StoreError
-from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, JobStatus
+from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, JobStatus, Trigger
 from aurora_scheduler.ports import Snapshot
 from aurora_scheduler.stores import SqliteStore
 from stores.making import NOW, OWNER, SECOND, add, insert, make_execution, make_job, undone
@@ -46,7 +46,9 @@ def test_an_empty_store_has_nothing_to_say(store):
 
 
 def test_jobs_come_oldest_first(store):
-    insert(store, make_job("b", created=3), make_job("a", created=5), make_job("c", created=1), make_job("d", created=3))
+    insert(
+        store, make_job("b", created=3), make_job("a", created=5), make_job("c", created=1), make_job("d", created=3)
+    )
     assert [job.id for job in store.jobs()] == ["c", "b", "d", "a"]
 
 
@@ -161,7 +163,7 @@ def test_paging_by_id_shows_every_execution_once_newest_first(used_store, number
     rows = [make_execution(number, data.draw(st.sampled_from("ab"))) for number in numbers]
     asked = data.draw(st.sampled_from([None, "a"]))
     expected = sorted((row for row in rows if asked in (None, row.job_id)), key=lambda row: row.id, reverse=True)
-    with undone(used_store):
+    with undone(used_store.transaction()):
         used_store.commit(Commit(job=None, new=tuple(rows)))
         seen: list = []
         while found := used_store.executions(asked, limit=page, before=seen[-1].id if seen else None):
@@ -172,7 +174,7 @@ def test_paging_by_id_shows_every_execution_once_newest_first(used_store, number
 @given(numbers=st.lists(st.integers(0, 50), unique=True, max_size=20), page=st.integers(1, 7))
 def test_paging_by_instant_shows_every_firing_of_a_job_once_newest_first(used_store, numbers, page):
     rows = [make_execution(number) for number in numbers]
-    with undone(used_store):
+    with undone(used_store.transaction()):
         used_store.commit(Commit(job=None, new=tuple(rows)))
         seen: list = []
         while found := used_store.executions("nightly", limit=page, before=seen[-1].scheduled if seen else None):
@@ -207,9 +209,8 @@ def test_changes_are_numbered_and_can_be_followed(store):
 def test_a_change_that_was_undone_is_not_followed(store):
     record(store, change("a"))
     seen = store.last_change()
-    with pytest.raises(ZeroDivisionError), store.transaction():
+    with undone(store.transaction()):
         store.record(change("b"))
-        raise ZeroDivisionError
     assert list(store.changes_since(seen)[1]) == []
     record(store, change("c"))
     assert list(store.changes_since(seen)[1]) == ["c"]
@@ -293,7 +294,7 @@ def test_finished_jobs_go_when_they_are_older_and_all_others_stay(store):
 def test_a_finished_job_stays_while_an_attempt_asked_for_by_hand_is_open(store, status):
     """Otherwise the run would have no job: it would wait for ever, or end without a trace in its job."""
     insert(store, make_job(status=JobStatus.FINISHED, next_fire=None))
-    add(store, make_execution(status=status, trigger="manual"))
+    add(store, make_execution(status=status, trigger=Trigger.MANUAL))
     with store.transaction():
         store.prune_before(NOW + 3600 * SECOND, 100)
     assert store.job("nightly") is not None
@@ -303,13 +304,12 @@ def test_everything_old_is_pruned_in_bits(store):
     insert(store, *(make_job(str(n), status=JobStatus.FINISHED) for n in range(5)))
     add(store, *(make_execution(n, status=ExecutionStatus.LOST) for n in range(5)))
     record(store, *(change("a", n) for n in range(5)))
-    done, rounds = 0, 0
-    while rounds == 0 or now:
+    done = []
+    while not done or done[-1]:
         with store.transaction():
-            now = store.prune_before(NOW + 3600 * SECOND, 2)
-        assert now <= 3 * 2, "at most so many of each kind"
-        done, rounds = done + now, rounds + 1
-    assert done == 15
+            done.append(store.prune_before(NOW + 3600 * SECOND, 2))
+    assert max(done) <= 3 * 2, "at most so many of each kind"
+    assert sum(done) == 15
     assert (store.jobs(), store.executions(), list(store.changes_since(0)[1])) == ([], [], [])
 
 
@@ -349,7 +349,7 @@ def test_a_backup_never_goes_over_a_file_that_is_there(store, tmp_path):
     store.backup(str(path))
     before = path.read_bytes()
     insert(store, make_job())
-    with pytest.raises(Exception, match=r"copy\.db"):
+    with pytest.raises(StoreError, match=r"copy\.db"):
         store.backup(str(path))
     assert path.read_bytes() == before
 

@@ -157,7 +157,7 @@ def _split(job: Job, until: int, new_id: Callable[[], str]) -> tuple[int, Callab
 
 def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
     """A waiting row runs: a run by hand, a recovered attempt, a queued firing, a retry."""
-    execution = replace(row, status=ExecutionStatus.RUNNING, reason=None, started=now, owner=owner)
+    execution = replace(row, status=ExecutionStatus.RUNNING, started=now, owner=owner)
     ran = stepped(job)
     if row.trigger is Trigger.SCHEDULE and row.attempt == 1:
         ran = replace(ran, runs=job.runs + 1)

@@ -46,7 +46,7 @@ def settle(
     ended = replace(
         execution,
         status=outcome.status,
-        reason=outcome.reason,
+        reason=outcome.reason if outcome.reason is not None else execution.reason,
         finished=now,
         result=outcome.result,
         error=outcome.error,

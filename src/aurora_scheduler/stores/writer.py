@@ -19,6 +19,7 @@ import trio
 
 from aurora_scheduler.errors import SchedulerStopped, StoreError
 from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.stores.forks import held_off
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -92,6 +93,8 @@ class ThreadedWriter:
         self._writes = _Queue()
         self._reads = _Queue()
         self._shares_connection = False
+        self._no_fork_while_writing = held_off()
+        self._no_fork_while_reading = held_off()
         self._opened: Ticket[None] = Ticket()
         #: Answered when the store is closed and its owner's lock given back.
         self.closed: Ticket[None] = Ticket()
@@ -138,17 +141,13 @@ class ThreadedWriter:
     # -- in the threads -----------------------------------------------------------------------------------------
 
     def _keep_writing(self) -> None:
-        try:
-            self._store.open()
-        except BaseException as error:
-            self._opened.fail(error)
-            return
-        self._opened.answer(None)
-        while (group := self._writes.next_group()) is not None:
-            if group:
-                self._commit(group)
-        _close(self._store)
-        self.closed.answer(None)
+        if _open(self._store, self._opened):
+            while (group := self._writes.next_group()) is not None:
+                if group:
+                    with self._no_fork_while_writing:
+                        self._commit(group)
+            _close(self._store)
+            self.closed.answer(None)
 
     def _commit(self, group: list[_Call]) -> None:
         answers: list[Callable[[], None]] = []
@@ -169,24 +168,34 @@ class ThreadedWriter:
             give()
 
     def _keep_reading(self, reader: Store, opened: Ticket[None]) -> None:
-        try:
-            reader.open()
-        except BaseException as error:
-            opened.fail(error)
-            return
-        opened.answer(None)
-        while (group := self._reads.next_group()) is not None:
-            for call in group:
-                try:
-                    call.ticket.answer(call.work(reader))
-                except Exception as error:
-                    call.ticket.fail(error)
-        _close(reader)
+        if _open(reader, opened):
+            while (group := self._reads.next_group()) is not None:
+                for call in group:
+                    try:
+                        with self._no_fork_while_reading:
+                            value = call.work(reader)
+                    except Exception as error:
+                        call.ticket.fail(error)
+                    else:
+                        call.ticket.answer(value)
+            _close(reader)
+
+
+def _open(store: Store, opened: Ticket[None]) -> bool:
+    try:
+        with held_off():
+            store.open()
+    except BaseException as error:
+        opened.fail(error)
+        return False
+    opened.answer(None)
+    return True
 
 
 def _close(store: Store) -> None:
     try:
-        store.close()
+        with held_off():
+            store.close()
     except Exception:
         _log.exception("closing the database failed; what was committed is safe")
 
