@@ -21,6 +21,7 @@ import trio
 
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution
 from aurora_scheduler.errors import ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
+from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Notes, Store
 from aurora_scheduler.stores import ThreadedWriter
@@ -219,7 +220,8 @@ class Host:
 
     def _begin(self) -> None:
         if self._engine is None and self._begun is not None:
-            self._engine = Engine(self._writer, self.clock, self.settings, self._home)
+            with NoFork():  # anyio imports its backend now
+                self._engine = Engine(self._writer, self.clock, self.settings, self._home)
             self._begun.set()
 
     def _end(self) -> None:

@@ -136,6 +136,10 @@ class Store(Protocol):
         """Attempts that run under another owner, each with the number of its firing's earlier lost ones."""
         ...
 
+    def cancelling(self) -> list[str]:
+        """The ids of the executions that were marked to be cancelled and have not ended."""
+        ...
+
     def job(self, job_id: str) -> Job | None:
         """The job, or None."""
         ...

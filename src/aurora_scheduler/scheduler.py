@@ -108,17 +108,22 @@ class Scheduler:
         """Create the jobs, all or none; their ids, in order."""
         host, clock = self._open_host(), self.clock
         host.check()
+        for new in jobs:
+            if not isinstance(new, NewJob):
+                raise OptionError("jobs", new, "must be NewJob values, with create_job's arguments")
         declared = [declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone) for new in jobs]
         return host.write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:
         """The job, or None."""
-        return self._open_host().read(lambda store: store.job(job_id))
+        known = _text("job_id", job_id)
+        return self._open_host().read(lambda store: store.job(known))
 
     def jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> Ticket[list[Job]]:
         """The jobs, oldest first."""
         wanted = _status(JobStatus, status)
-        return self._open_host().read(lambda store: store.jobs(wanted, tag))
+        tagged = None if tag is None else _text("tag", tag)
+        return self._open_host().read(lambda store: store.jobs(wanted, tagged))
 
     def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
         """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""
@@ -129,34 +134,39 @@ class Scheduler:
 
     def delete(self, job_id: str) -> Ticket[bool]:
         """Delete the job; its history stays."""
-        return self._open_host().write(lambda store: commands.delete_job(store, self.clock, job_id))
+        known = _text("job_id", job_id)
+        return self._open_host().write(lambda store: commands.delete_job(store, self.clock, known))
 
     def pause(self, job_id: str, *, cancel_running: bool = False) -> Ticket[bool]:
         """Let the job rest."""
-        return self._open_host().write(lambda store: commands.deactivate_job(store, self.clock, job_id, cancel_running))
+        known = _text("job_id", job_id)
+        return self._open_host().write(lambda store: commands.deactivate_job(store, self.clock, known, cancel_running))
 
     def resume(self, job_id: str) -> Ticket[bool]:
         """Let the job fire again."""
-        return self._open_host().write(lambda store: commands.activate_job(store, self.clock, job_id))
+        known = _text("job_id", job_id)
+        return self._open_host().write(lambda store: commands.activate_job(store, self.clock, known))
 
     # -- executions ---------------------------------------------------------------------------------------------
 
     def run(self, job_id: str) -> Ticket[Execution]:
         """Ask for a run, now; answered when it is asked for."""
-        execution_id = self.clock.new_id()
-        return self._open_host().write(lambda store: commands.run_job(store, self.clock, job_id, execution_id))
+        known, execution_id = _text("job_id", job_id), self.clock.new_id()
+        return self._open_host().write(lambda store: commands.run_job(store, self.clock, known, execution_id))
 
     def run_to_end(self, job_id: str) -> Ticket[Execution]:
         """Ask for a run, now; answered with its final row."""
         host, execution_id = self._open_host(), self.clock.new_id()
+        known = _text("job_id", job_id)
         ended = host.await_end(execution_id)
-        asked = host.write(lambda store: commands.run_job(store, self.clock, job_id, execution_id))
+        asked = host.write(lambda store: commands.run_job(store, self.clock, known, execution_id))
         asked.on_failure(ended.fail)
         return ended
 
     def cancel(self, execution_id: str) -> Ticket[bool]:
         """Cancel an execution that waits or runs."""
-        return self._open_host().write(lambda store: commands.cancel_execution(store, self.clock, execution_id))
+        known = _text("execution_id", execution_id)
+        return self._open_host().write(lambda store: commands.cancel_execution(store, self.clock, known))
 
     def executions(
         self,
@@ -166,14 +176,17 @@ class Scheduler:
         before: datetime | Execution | str | None = None,
     ) -> Ticket[list[Execution]]:
         """Executions, newest first."""
+        known = None if job_id is None else _text("job_id", job_id)
         wanted = _status(ExecutionStatus, status)
         most = whole_number("limit", limit, least=1)
         until = self._before(before)
-        return self._open_host().read(lambda store: store.executions(job_id, wanted, most, until))
+        return self._open_host().read(lambda store: store.executions(known, wanted, most, until))
 
     def _before(self, before: object) -> str | int | None:
-        if before is None or isinstance(before, str):
-            return before
+        if before is None:
+            return None
+        if isinstance(before, str):
+            return _text("before", before)
         if isinstance(before, Execution):
             return before.id
         if isinstance(before, datetime):
@@ -189,3 +202,10 @@ def _status(kind: type[S], status: str | None) -> S | None:
         return kind(status)
     except ValueError as error:
         raise OptionError("status", status, f"must be {one_of(kind)}") from error
+
+
+def _text(option: str, value: object) -> str:
+    """An id or a tag: any text that a database can be asked for."""
+    if not isinstance(value, str) or any("\ud800" <= char <= "\udfff" for char in value):
+        raise OptionError(option, value, "must be text")
+    return value

@@ -219,7 +219,11 @@ class TestRunningByHand:
         execution = world.run_by_hand(job)
         await world.run(1)
         row = world.row(execution)
-        assert (row.trigger, row.status, row.started) == (Trigger.MANUAL, ExecutionStatus.SUCCEEDED, START + 1000 * SECOND)
+        assert (row.trigger, row.status, row.started) == (
+            Trigger.MANUAL,
+            ExecutionStatus.SUCCEEDED,
+            START + 1000 * SECOND,
+        )
         assert (world.job(job).runs, world.job(job).next_fire) == (0, START + HOUR)
         await world.run(3600)
         assert len(world.calls_of(job)) == (1 if paused else 2)

@@ -144,7 +144,11 @@ async def test_of_what_came_due_while_the_scheduler_was_down_the_latest_runs(wor
     await world.run(1)
     missed, ran = world.rows(job)
     assert (missed.status, missed.count, missed.reason) == (ExecutionStatus.MISSED, 9, "misfire")
-    assert (ran.status, ran.scheduled, ran.started) == (ExecutionStatus.SUCCEEDED, START + 10 * HOUR, START + 10 * HOUR + MINUTE)
+    assert (ran.status, ran.scheduled, ran.started) == (
+        ExecutionStatus.SUCCEEDED,
+        START + 10 * HOUR,
+        START + 10 * HOUR + MINUTE,
+    )
     await world.run_to(START + DAY)
     world.check_every_instant(job)
 

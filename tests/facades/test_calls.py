@@ -114,7 +114,11 @@ def test_runs_asked_for_by_many_are_each_answered_with_their_own(cron: CronServi
         cron.schedule_relative(name=str(n), relative_time="every 1 hour", callback=callbacks.nothing) for n in range(8)
     ]
     answers: list[Execution] = []
-    _everybody([lambda job_id=job_id: answers.append(cron.run_job(job_id, wait=True)) for job_id in ids])
+
+    def run(job_id: str) -> None:
+        answers.append(cron.run_job(job_id, wait=True))
+
+    _everybody([partial(run, job_id) for job_id in ids])
     assert {answer.job_id for answer in answers} == set(ids)
     assert all(answer.status == "succeeded" for answer in answers)
 

@@ -295,7 +295,6 @@ def test_a_child_that_lives_on_does_not_hold_the_parents_database(script: Run, d
         cron.start()
         cron.run_job(cron.schedule_relative(name="x", relative_time="every 1 hour", callback=alone.nothing), wait=True)
         if os.fork() == 0:
-            alone.say("child")
             alone.hear()
             os._exit(0)
         cron.shutdown()
@@ -303,7 +302,6 @@ def test_a_child_that_lives_on_does_not_hold_the_parents_database(script: Run, d
         os.wait()
         """
     )
-    program.says("child")
     program.says("parent")
     with CronService(database) as cron:
         (job,) = cron.get_all_jobs()

@@ -365,5 +365,3 @@ class TestRunsByHand:
         job = a_job("every 1 day")
         row = a_row(job, ExecutionStatus.WAITING, trigger=Trigger.MANUAL, attempt=2, due=START + HOUR)
         assert decide(job, [row], [], START, owner=OWNER, new_id=Ids()) == Sleep(START + HOUR)
-
-

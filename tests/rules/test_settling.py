@@ -31,7 +31,11 @@ def test_a_success_is_written_with_its_result_and_resets_the_streak():
     life.job = replace(life.job, retry_count=2)
     life.go_to(START + DAY + MINUTE).end()
     (row,) = life.rows.values()
-    assert (row.status, row.finished, row.result) == (ExecutionStatus.SUCCEEDED, START + DAY + MINUTE, {"success": True})
+    assert (row.status, row.finished, row.result) == (
+        ExecutionStatus.SUCCEEDED,
+        START + DAY + MINUTE,
+        {"success": True},
+    )
     assert (life.job.retry_count, life.job.last_run, life.job.last_run_result) == (0, START + DAY, {"success": True})
 
 

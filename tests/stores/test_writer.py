@@ -152,7 +152,7 @@ async def test_who_hands_in_work_gets_its_error_and_its_writes_are_undone(workin
         with pytest.raises(ZeroDivisionError):
             await at_work.write(spoilt).wait()
         with pytest.raises(KeyError):
-            await at_work.read(lambda store: {}["nothing"]).wait()
+            await at_work.read(lambda store: dict[str, int]()["nothing"]).wait()
         await at_work.write(add_job("a")).wait()
         with pytest.raises(JobExistsError):
             await at_work.write(add_job("a")).wait()

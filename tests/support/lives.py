@@ -207,9 +207,7 @@ class Life:
                 for other in self.rows.values()
                 if other.scheduled == row.scheduled and other.status is ExecutionStatus.LOST
             ]
-            commit = recover(
-                self.job, self.waiting, len(self.running) - 1, row, len(lost), self.now, new_id=self.ids
-            )
+            commit = recover(self.job, self.waiting, len(self.running) - 1, row, len(lost), self.now, new_id=self.ids)
             self.apply(commit)
 
 

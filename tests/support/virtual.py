@@ -136,7 +136,11 @@ class Call:
 
     def sleep(self, seconds: float) -> None:
         """Sleep in virtual time, in a worker thread."""
-        trio.from_thread.run(self.world.park, seconds)
+        self.run(trio.sleep, seconds)
+
+    def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Have the Trio loop run a coroutine function, and wait for it, in a worker thread."""
+        return trio.from_thread.run(self.world.park, function, *args)
 
 
 class World(trio.abc.Clock):
@@ -222,7 +226,13 @@ class World(trio.abc.Clock):
         try:
             await trio.sleep_forever()
         finally:
-            self.mock.autojump_threshold = 0.001
+            with trio.CancelScope(shield=True):
+                for _ in range(1000):
+                    await trio.testing.wait_all_tasks_blocked()
+                    ahead = trio.lowlevel.current_statistics().seconds_to_next_deadline
+                    if ahead == math.inf:
+                        break
+                    self.mock.jump(max(ahead, 0.001))
 
     async def stop(self, drain: float = 30.0) -> None:
         """Stop the engine, and let time pass until it has."""
@@ -282,11 +292,11 @@ class World(trio.abc.Clock):
             assert ahead > 0, "it never came to be so"
             await self.run(max(ahead, 1e-6))
 
-    async def park(self, seconds: float) -> None:
-        """What a worker thread waits for while it sleeps in virtual time."""
+    async def park(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """What a worker thread waits for; meanwhile, time may pass."""
         self._parked += 1
         try:
-            await trio.sleep(seconds)
+            return await function(*args)
         finally:
             self._parked -= 1
 

@@ -19,7 +19,7 @@ from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.model import Commit, Execution, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import resolved
-from aurora_scheduler.rules.firing import schedule_of
+from aurora_scheduler.rules.firing import Reason, schedule_of
 
 __all__ = ["Book"]
 
@@ -118,13 +118,17 @@ class Book:
         entry.apply(commit)
 
     async def load(self, job_ids: Iterable[str]) -> None:
-        """Read these jobs anew and reconcile."""
+        """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
         wanted = list(job_ids)
 
-        def read(store: Store) -> list[Snapshot | None]:
-            return [store.snapshot(job_id) for job_id in wanted]
+        def read(store: Store) -> tuple[list[Snapshot | None], list[str]]:
+            return [store.snapshot(job_id) for job_id in wanted], store.cancelling()
 
-        for job_id, snapshot in zip(wanted, await self.writer.read(read).wait(), strict=True):
+        snapshots, cancelling = await self.writer.read(read).wait()
+        for execution_id in cancelling:
+            if execution_id in self.attempts:
+                self.attempts[execution_id].cancel(Reason.BY_HAND)
+        for job_id, snapshot in zip(wanted, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
 
     def note_changes(self, job_ids: Iterable[str]) -> None:

@@ -109,7 +109,7 @@ class Engine:
         self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
         lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
         if lost:
-            _log.warning("%d executions of a scheduler that died were recovered", lost)
+            _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
         self.book.tending = tending
         for number, snapshot in enumerate(await self.writer.read(lambda store: store.snapshots()).wait()):
             self.book.reconcile(snapshot.job.id, snapshot)

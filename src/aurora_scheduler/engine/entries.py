@@ -8,7 +8,6 @@ import trio
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, Trigger
 from aurora_scheduler.ports import Snapshot
-from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["Attempt", "Entry"]
 
@@ -68,9 +67,6 @@ class Entry:
             return
         self.job = snapshot.job
         self.waiting = tuple(row for row in snapshot.open if row.status is ExecutionStatus.WAITING)
-        for row in snapshot.open:
-            if row.status is ExecutionStatus.CANCELLING and row.id in self.attempts:
-                self.attempts[row.id].cancel(Reason.BY_HAND)
         self.nudge()
 
     def apply(self, commit: Commit) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from aurora_scheduler.callbacks import resolve
 from aurora_scheduler.errors import CallbackError
+from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import CallbackName
 
 __all__ = ["Callbacks"]
@@ -42,6 +43,7 @@ class Callbacks:
 
 def _resolve(name: CallbackName) -> Callable[..., Any] | CallbackError:
     try:
-        return resolve(name)
+        with NoFork():
+            return resolve(name)
     except CallbackError as error:
         return error

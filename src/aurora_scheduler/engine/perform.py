@@ -16,6 +16,7 @@ from aurora_scheduler.errors import CallbackError, SchedulerStopped, StoreReadOn
 from aurora_scheduler.model import Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import settle
+from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["current_execution", "perform"]
 
@@ -31,7 +32,7 @@ async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Run the callback of a claimed execution and write its end."""
     try:
         current_execution.set(attempt.execution.id)
-        outcome = _as_cancelled(attempt, await _run(book, entry, attempt))
+        outcome = await _run(book, entry, attempt)
         with trio.CancelScope(shield=True):
             await _write_end(book, entry, attempt, outcome)
     finally:
@@ -64,16 +65,23 @@ def _context(execution: Execution) -> dict[str, Any]:
 
 
 def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
-    """A cancelled attempt is recorded as cancelled, with what it came to: a thread runs on to its end all the same."""
+    """A cancelled attempt is recorded as cancelled, with what it came to: a thread runs on to its end all the same.
+
+    What came to its end though the scheduler stops has its own outcome: it must not be run again.
+    """
     if attempt.cancel_reason is None:
+        return outcome
+    to_its_end = not attempt.interruptible or outcome.status is ExecutionStatus.SUCCEEDED
+    if attempt.cancel_reason == Reason.STOPPED and to_its_end:
         return outcome
     return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)
 
 
-async def _write_end(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
+async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcome) -> None:
     """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
     pause = _FIRST_PAUSE
     while True:
+        outcome = _as_cancelled(attempt, came_to)
         ended = attempt.as_ended()
         others = len(entry.attempts) - 1
         job = None if book.is_gone(entry) else entry.job

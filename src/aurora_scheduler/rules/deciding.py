@@ -119,13 +119,13 @@ def _place_in_line(row: Execution) -> tuple[bool, int, int]:
 
 def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Claim:
     """The latest instant that has come runs; those before it are one missed record; a waiting retry gives way."""
-    last, missed = _split(job, now, new_id)
+    last, missed = _split(job, now, now, new_id)
     execution = replace(row_of(job, last, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
     superseded = tuple(
         closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
     )
     ran = stepped(job, runs=job.runs + 1)
-    commit = Commit(job=replace(ran, next_fire=following(ran, last)), new=(*missed(now), execution), moved=superseded)
+    commit = Commit(job=replace(ran, next_fire=following(ran, last)), new=(*missed, execution), moved=superseded)
     return Claim(commit, execution)
 
 
@@ -135,23 +135,19 @@ def _come_due_while_busy(job: Job, running: Sequence[Execution], now: int, new_i
     first = job.next_fire
     assert first is not None
     if first <= busy_since:
-        last, missed = _split(job, busy_since, new_id)
+        last, missed = _split(job, busy_since, now, new_id)
         queued = replace(row_of(job, last, new_id()), reason=Reason.QUEUED)
-        return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed(now), queued)))
+        return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed, queued)))
     skipped, pending = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
     return Record(Commit(job=stepped(job, next_fire=pending), new=skipped))
 
 
-def _split(job: Job, until: int, new_id: Callable[[], str]) -> tuple[int, Callable[[int], tuple[Execution, ...]]]:
+def _split(job: Job, until: int, now: int, new_id: Callable[[], str]) -> tuple[int, tuple[Execution, ...]]:
     """The latest instant up to `until`, and the record of those before it (none where it is the only one)."""
     first = job.next_fire
     assert first is not None
     last, _ = schedule_of(job).span(first, within(job, until))
-
-    def missed(now: int) -> tuple[Execution, ...]:
-        rows, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=last - 1)
-        return rows
-
+    missed, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=last - 1)
     return last, missed
 
 

@@ -367,6 +367,12 @@ class SqliteStore:
         ).fetchone()
         return int(deaths)
 
+    def cancelling(self) -> list[str]:
+        """Executions that are to be cancelled."""
+        with translated(self.path):
+            rows = self._connection.execute("SELECT id FROM aurora_executions WHERE status = 'cancelling'").fetchall()
+        return [execution_id for (execution_id,) in rows]
+
     def job(self, job_id: str) -> Job | None:
         """The job, or None."""
         with translated(self.path):

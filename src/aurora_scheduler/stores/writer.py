@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import trio
 
 from aurora_scheduler.errors import SchedulerStopped, StoreError
+from aurora_scheduler.forks import NoFork
 from aurora_scheduler.ports import Notes, Store
-from aurora_scheduler.stores.forks import held_off
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -93,8 +93,8 @@ class ThreadedWriter:
         self._writes = _Queue()
         self._reads = _Queue()
         self._shares_connection = False
-        self._no_fork_while_writing = held_off()
-        self._no_fork_while_reading = held_off()
+        self._no_fork_while_writing = NoFork()
+        self._no_fork_while_reading = NoFork()
         self._opened: Ticket[None] = Ticket()
         #: Answered when the store is closed and its owner's lock given back.
         self.closed: Ticket[None] = Ticket()
@@ -183,7 +183,7 @@ class ThreadedWriter:
 
 def _open(store: Store, opened: Ticket[None]) -> bool:
     try:
-        with held_off():
+        with NoFork():
             store.open()
     except BaseException as error:
         opened.fail(error)
@@ -194,7 +194,7 @@ def _open(store: Store, opened: Ticket[None]) -> bool:
 
 def _close(store: Store) -> None:
     try:
-        with held_off():
+        with NoFork():
             store.close()
     except Exception:
         _log.exception("closing the database failed; what was committed is safe")

@@ -1,0 +1,44 @@
+"""The command `aurora`: look at jobs and their history, ask what a schedule means, see the scheduler work.
+
+Everything here goes through what any program can use, `SchedulerManager` and `next_fire_times`: the commands that look
+at a database are clients of it, which fire nothing, beside the process that does.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+
+from aurora_scheduler.cli.commands import history, list_jobs, upcoming
+from aurora_scheduler.cli.demo import demo
+from aurora_scheduler.cli.failing import FailingGroup
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=FailingGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The database is that of --db, else of the environment's AURORA_SCHEDULER_DB, else ./aurora_scheduler.db.",
+)
+@click.version_option(package_name="aurora-scheduler", prog_name="aurora")
+def main() -> None:
+    """Persistent jobs, fired on time.
+
+    \b
+    Examples:
+      aurora list --db jobs.db
+      aurora history --job nightly --limit 5
+      aurora next "0 9 * * 1-5" --tz Europe/Berlin
+      aurora demo
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding does not have is shown escaped; it must not end the command.
+            stream.reconfigure(errors="backslashreplace")
+
+
+for command in (list_jobs, history, upcoming, demo):
+    main.add_command(command)

@@ -1,0 +1,61 @@
+"""Ask a database one question, as a client of it: nothing is fired, and no database comes into being."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import click
+
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.errors import shown
+from aurora_scheduler.manager import SchedulerManager
+
+__all__ = ["ask", "database_option", "file_of"]
+
+T = TypeVar("T")
+
+database_option = click.option(
+    "--db",
+    "database",
+    metavar="PATH",
+    envvar="AURORA_SCHEDULER_DB",
+    default="aurora_scheduler.db",
+    show_default="$AURORA_SCHEDULER_DB, else ./aurora_scheduler.db",
+    help="The database: a path, or sqlite:///path.",
+)
+
+
+def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]]) -> T:
+    """What `question` answers on a manager that is open, and not started.
+
+    Raises:
+        Failure: there is no such database.
+        AuroraError: whatever the database or the question has to say.
+    """
+    manager = SchedulerManager(database)  # first, as it refuses what cannot name a database
+    file = file_of(database)
+    if file is None:
+        raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
+    if not os.path.exists(file):
+        raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
+
+    async def asked() -> T:
+        await manager.initialize()
+        try:
+            return await question(manager)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await manager.stop(drain=0)
+
+    return anyio.run(asked, backend="trio")
+
+
+def file_of(database: str) -> Path | None:
+    """The file that a database's name means, or None for one in memory."""
+    scheme, separator, rest = database.partition("://")
+    path = rest.removeprefix("/") if separator and scheme.lower() == "sqlite" else database
+    return None if path in ("", ":memory:") else Path(path).expanduser()

@@ -1,0 +1,135 @@
+"""`aurora list`, `aurora history`, `aurora next`: the commands that only look."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from aurora_scheduler.cli.asking import ask, database_option
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.tables import show_table
+from aurora_scheduler.cli.texts import counted, moment
+from aurora_scheduler.cli.views import (
+    EXECUTION_COLUMNS,
+    JOB_COLUMNS,
+    execution_row,
+    job_row,
+    plain_execution,
+    plain_job,
+)
+from aurora_scheduler.errors import shown
+from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.model import Execution, ExecutionStatus, JobStatus
+from aurora_scheduler.preview import next_fire_times
+
+__all__ = ["history", "list_jobs", "upcoming"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of a table.")
+
+
+@click.command("list")
+@database_option
+@click.option("--status", type=click.Choice([each.value for each in JobStatus]), help="Only jobs in this state.")
+@click.option("--tag", help="Only jobs with this tag.")
+@json_option
+def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool) -> None:
+    """List the jobs, oldest first.
+
+    \b
+    Examples:
+      aurora list
+      aurora list --db jobs.db --status deactivated
+      aurora list --tag nightly --json | jq -r '.[].name'
+    """
+    jobs = ask(database, lambda manager: manager.get_all_jobs(status, tag))
+    if as_json:
+        _show_json([plain_job(job) for job in jobs])
+    elif jobs:
+        show_table(JOB_COLUMNS, [job_row(job) for job in jobs])
+    else:
+        click.echo("no jobs", err=True)
+
+
+@click.command()
+@database_option
+@click.option("--job", metavar="ID-OR-NAME", help="Only this job; of several with one name, all.")
+@click.option(
+    "--status", type=click.Choice([each.value for each in ExecutionStatus]), help="Only executions in this state."
+)
+@click.option("--limit", type=click.IntRange(min=1, max=10**9), default=20, show_default=True, help="How many.")
+@json_option
+def history(database: str, job: str | None, status: str | None, limit: int, as_json: bool) -> None:
+    """Show the executions, newest first: what ran, what did not, and why.
+
+    \b
+    Examples:
+      aurora history
+      aurora history --job nightly --status failed
+      aurora history --limit 1000 --json > history.json
+    """
+
+    async def executions(manager: SchedulerManager) -> list[Execution]:
+        if job is None:
+            return await manager.get_executions(status=status, limit=limit)
+        found = [row for id_ in await _ids(manager, job) for row in await manager.get_executions(id_, status, limit)]
+        return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
+
+    rows = ask(database, executions)
+    if as_json:
+        _show_json([plain_execution(row) for row in rows])
+    elif rows:
+        show_table(EXECUTION_COLUMNS, [execution_row(row) for row in rows])
+    else:
+        click.echo("no executions", err=True)
+
+
+async def _ids(manager: SchedulerManager, id_or_name: str) -> list[str]:
+    """The ids of the jobs that are meant: also that of a job that is gone, and has left its history."""
+    if await manager.get_job(id_or_name) is not None or await manager.get_executions(id_or_name, limit=1):
+        return [id_or_name]
+    named = [job.id for job in await manager.get_all_jobs() if job.name == id_or_name]
+    if not named:
+        raise Failure(f"no job has the id or the name {shown(id_or_name, 300)}; `aurora list` shows the jobs")
+    return named
+
+
+def _read_time(ctx: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f'{text!r} is not a time; accepted: "2030-05-28", "2030-05-28 15:00+02:00"') from None
+
+
+@click.command("next")
+@click.argument("schedule")
+@click.option("--tz", metavar="ZONE", help="The time zone, like Europe/Berlin.  [default: the machine's own]")
+@click.option(
+    "--count", type=click.IntRange(min=1, max=100_000), default=5, show_default=True, help="How many firings."
+)
+@click.option("--from", "start", metavar="TIME", callback=_read_time, help="Firings after this time.  [default: now]")
+@json_option
+def upcoming(schedule: str, tz: str | None, count: int, start: datetime | None, as_json: bool) -> None:
+    """Show when a SCHEDULE fires next.
+
+    \b
+    Examples:
+      aurora next "0 9 * * 1-5"
+      aurora next "every 90 minutes" --count 3
+      aurora next "30 2 * * *" --tz Europe/Berlin --from 2030-03-30
+    """
+    moments = next_fire_times(schedule, tz, start, count)
+    if as_json:
+        _show_json([each.isoformat() for each in moments])
+        return
+    for each in moments:
+        click.echo(f"{moment(each)}  {each:%a}")
+    if len(moments) < count:
+        click.echo(f"{counted(len(moments), 'firing')}, and none after", err=True)
+
+
+def _show_json(values: list[Any]) -> None:
+    # ASCII, as `json` has it by default: no character of a name can do anything to a terminal.
+    click.echo(json.dumps(values, indent=2))

@@ -1,0 +1,101 @@
+"""Jobs and executions as rows for people, and as plain values for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from aurora_scheduler.cli.texts import moment, outcome, shortened, span
+from aurora_scheduler.model import Execution, Job
+
+__all__ = ["EXECUTION_COLUMNS", "JOB_COLUMNS", "execution_row", "job_row", "plain_execution", "plain_job"]
+
+JOB_COLUMNS = ("name", "schedule", "status", "next firing", "last run", "last result", "id")
+EXECUTION_COLUMNS = ("scheduled for", "job", "status", "attempt", "late", "took", "result")
+
+
+def job_row(job: Job) -> list[str]:
+    """A line of `aurora list`."""
+    return [
+        job.name,
+        job.schedule_value,
+        f"{job.status} ({shortened(job.status_reason)})" if job.status_reason else str(job.status),
+        moment(job.next_run_time),
+        moment(job.last_run_time),
+        shortened(outcome(job.last_run_result)),
+        job.id,
+    ]
+
+
+def execution_row(execution: Execution) -> list[str]:
+    """A line of `aurora history`."""
+    began, ended = execution.started_at, execution.finished_at
+    scheduled = moment(execution.scheduled_for)
+    if execution.count > 1:
+        scheduled += f" and {execution.count - 1} more to {moment(execution.last_scheduled_for)}"
+    said = execution.error or (outcome(execution.result) if execution.result is not None else execution.reason)
+    return [
+        scheduled,
+        execution.job_name,
+        str(execution.status),
+        str(execution.attempt),
+        span(execution.lateness),
+        span(ended - began) if began is not None and ended is not None else "",
+        shortened(said or ""),
+    ]
+
+
+def plain_job(job: Job) -> dict[str, Any]:
+    """A job as JSON has it."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "status_reason": job.status_reason,
+        "schedule_type": job.schedule_type.value,
+        "schedule_value": job.schedule_value,
+        "timezone": job.timezone,
+        "callback": str(job.callback),
+        "callback_args": _plain(job.callback_args),
+        "tags": list(job.tags),
+        "next_run_time": _plain(job.next_run_time),
+        "last_run_time": _plain(job.last_run_time),
+        "last_run_result": _plain(job.last_run_result),
+        "retry_count": job.retry_count,
+        "max_retries": job.max_retries,
+        "created_at": _plain(job.created_at),
+        "updated_at": _plain(job.updated_at),
+    }
+
+
+def plain_execution(execution: Execution) -> dict[str, Any]:
+    """An execution as JSON has it; `lateness` in seconds."""
+    return {
+        "id": execution.id,
+        "job_id": execution.job_id,
+        "job_name": execution.job_name,
+        "scheduled_for": _plain(execution.scheduled_for),
+        "last_scheduled_for": _plain(execution.last_scheduled_for),
+        "count": execution.count,
+        "attempt": execution.attempt,
+        "trigger": execution.trigger.value,
+        "status": execution.status.value,
+        "reason": execution.reason,
+        "due_at": _plain(execution.due_at),
+        "started_at": _plain(execution.started_at),
+        "finished_at": _plain(execution.finished_at),
+        "lateness": _plain(execution.lateness),
+        "result": _plain(execution.result),
+        "error": execution.error,
+        "traceback": execution.traceback,
+        "owner": execution.owner,
+    }
+
+
+def _plain(value: datetime | timedelta | Mapping[str, Any] | None) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return None if value is None else dict(value)

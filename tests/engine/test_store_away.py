@@ -1,0 +1,173 @@
+"""The store is away for a while: nothing runs without its claim, and everything goes on afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from support.lives import HOUR, MINUTE, START
+
+from aurora_scheduler.errors import StoreCorruptError, StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.instants import SECOND
+from aurora_scheduler.model import ExecutionStatus
+
+pytestmark = pytest.mark.trio
+
+AWAY = [StoreUnavailableError("jobs.db", "it is locked"), StoreReadOnlyError("jobs.db", "it cannot be written")]
+
+
+def times(world, job):
+    """When the job's calls began, in seconds after the start."""
+    return [(call.begun - START) // SECOND for call in world.calls_of(job)]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=["locked", "read-only"])
+async def test_a_firing_that_cannot_be_claimed_is_not_run_before_it_can(world, error, caplog):
+    job = world.create("patient", "every 1 hour", lambda call: None)
+    await world.start()
+    await world.run(3599)
+    world.writer.failing_writes, world.writer.error = 3, error
+    await world.run(60)
+    assert world.writer.failing_writes == 0
+    (call,) = world.calls
+    assert START + HOUR + 0.5 * SECOND <= call.begun <= START + HOUR + 2 * SECOND
+    assert sum("waits for the database" in record.getMessage() for record in caplog.records) == 3
+    world.check_every_instant(job)
+
+
+async def test_a_long_absence_is_a_backlog_for_every_job(world):
+    jobs = [world.create(f"job {n}", "every 10 minutes", lambda call: None) for n in range(5)]
+    await world.start()
+    await world.run(300)
+    world.writer.failing_writes = 10**9
+    await world.run(3600)
+    assert world.calls == []
+    world.writer.failing_writes = 0
+    await world.run(10)
+    for job in jobs:
+        missed, ran = world.rows(job)
+        assert (missed.status, missed.count) == (ExecutionStatus.MISSED, 5)
+        assert ran.scheduled == START + 60 * MINUTE
+        assert ran.status is ExecutionStatus.SUCCEEDED
+    await world.run(3600)
+    for job in jobs:
+        world.check_every_instant(job)
+
+
+async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_back(world):
+    job = world.create("done in the dark", "every 1 hour", lambda call: trio.sleep(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 10**9
+    await world.run(600)
+    assert [row.status for row in world.rows(job)] == [ExecutionStatus.RUNNING]
+    world.writer.failing_writes = 0
+    await world.run(10)
+    (row,) = world.rows(job)
+    assert row.status is ExecutionStatus.SUCCEEDED
+    assert len(world.calls) == 1
+
+
+async def test_an_end_that_was_held_says_when_the_callback_ended(world):
+    job = world.create("done in the dark", "every 1 hour", lambda call: trio.sleep(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 10**9
+    await world.run(600)
+    world.writer.failing_writes = 0
+    await world.run(10)
+    (row,) = world.rows(job)
+    assert (row.started, row.finished) == (START + HOUR, START + HOUR + 10 * SECOND)
+
+
+async def test_other_jobs_claims_fail_one_by_one_and_none_is_lost(world):
+    jobs = [world.create(f"job {n}", f"every {n + 2} minutes", lambda call: trio.sleep(5)) for n in range(10)]
+    await world.start()
+    for n in range(40):
+        await world.run(97)
+        world.writer.failing_writes += n % 4
+    world.writer.failing_writes = 0
+    await world.run(60)
+    for job in jobs:
+        world.check_every_instant(job)
+    assert all(row.status.is_final for row in world.rows())
+
+
+async def test_changes_that_cannot_be_read_are_read_later(world):
+    await world.start()
+    world.writer.failing_reads = 3
+    job = world.create("new", "every 1 minute", lambda call: None)
+    await world.run(60)
+    assert times(world, job) == [60]
+
+
+async def test_what_others_changed_is_read_when_it_can_be(world):
+    job = world.create("new", "every 1 minute", lambda call: None)
+    await world.start(poll=0.5)
+    world.writer.failing_reads = 10
+    engine, world.engine = world.engine, None
+    world.pause(job)
+    world.engine = engine
+    await world.run(120)
+    assert world.calls == []
+
+
+async def test_a_stale_claim_while_the_store_is_away_is_decided_anew_later(world):
+    """The claim does not fit what is stored, and what is stored cannot be read just then."""
+    job = world.create("edited", "every 1 hour", lambda call: None)
+    await world.start()
+    engine, world.engine = world.engine, None  # an edit that this engine does not hear of
+    world.edit(job, name="renamed")
+    world.engine = engine
+    world.writer.failing_reads = 2
+    await world.run(3660)
+    assert [call.job_name for call in world.calls] == ["renamed"]
+    assert world.calls[0].scheduled == START + HOUR
+
+
+async def test_a_stale_end_while_the_store_is_away_is_written_later(world):
+    job = world.create("edited", "every 1 hour", lambda call: trio.sleep(600))
+    await world.start()
+    await world.run(3660)
+    engine, world.engine = world.engine, None
+    world.edit(job, name="renamed")
+    world.engine = engine
+    world.writer.failing_reads = 2
+    await world.run(1200)
+    assert [row.status for row in world.rows(job)] == [ExecutionStatus.SUCCEEDED]
+
+
+async def test_a_store_that_is_away_when_the_engine_starts_is_waited_for(world):
+    job = world.create("patient", "every 1 hour", lambda call: None)
+    world.writer.failing_writes = 2
+    await world.start()
+    await world.run(3600)
+    assert len(world.calls_of(job)) == 1
+
+
+async def test_retention_and_unresolved_jobs_wait_for_the_store_too(world):
+    job = world.create("patient", "every 10 minutes", lambda call: None)
+    await world.start(prune_every=60.0, unresolved_every=60.0)
+    await world.run(30)
+    world.writer.failing_writes = world.writer.failing_reads = 5
+    await world.run(3600)
+    world.check_every_instant(job)
+
+
+async def test_stop_waits_for_an_end_that_cannot_be_written_yet(world):
+    job = world.create("slow", "every 1 hour", lambda call: trio.sleep(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 6
+    world.begin_stop(30)
+    await world.run(60)
+    assert [row.status for row in world.rows(job)] == [ExecutionStatus.SUCCEEDED]
+
+
+async def test_a_damaged_store_stops_the_engine_loudly(world):
+    world.create("doomed", "every 1 hour", lambda call: None)
+    await world.start()
+    world.writer.failing_writes, world.writer.error = 10**9, StoreCorruptError("jobs.db", "it is damaged")
+    with pytest.raises(ExceptionGroup) as caught:
+        await world.run(3660)
+    assert caught.group_contains(StoreCorruptError)
+    assert world.calls == []
