@@ -15,6 +15,7 @@ from aurora_scheduler.ports import Clock, Snapshot, Store
 from aurora_scheduler.rules import (
     cancel_waiting,
     delete,
+    is_free,
     pause,
     recover,
     request_cancel,
@@ -113,7 +114,7 @@ def run_job(store: Store, clock: Clock, job_id: str, execution_id: str) -> Execu
         raise JobNotFoundError(job_id)
     now = clock.now()
     scheduled = now
-    while store.is_recorded(job.id, job.generation, scheduled):
+    while store.is_recorded(job.id, job.generation, scheduled) or not is_free(job, scheduled):
         scheduled += 1
     commit, execution = request_run(job, scheduled, now, execution_id)
     store.commit(commit)

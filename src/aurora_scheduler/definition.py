@@ -12,7 +12,6 @@ from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
 from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
 from aurora_scheduler.rules import following
-from aurora_scheduler.rules.firing import within
 from aurora_scheduler.schedules import load_zone, parse_schedule
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
@@ -158,8 +157,7 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
         job = replace(job, next_fire=following(job, now))
         refuse_never(replace(job, created=now))
     elif _timing(existing, "ends") != _timing(wanted, "ends") or existing.policies.max_runs != wanted.policies.max_runs:
-        # What has come due stays due, unless it lies beyond the new end.
-        due = job.next_fire is not None and job.next_fire <= within(job, now)
+        due = job.next_fire is not None and job.next_fire <= now  # and stays so
         job = job if due else replace(job, next_fire=following(job, now))
     if job.status is JobStatus.FINISHED and job.next_fire is not None:
         job = replace(job, status=JobStatus.ACTIVE)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import pytest
-import trio
-from support.lives import DAY, HOUR, MINUTE, START, check_attempts
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus
+from support.lives import DAY, HOUR, MINUTE, START, check_attempts
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -113,12 +116,12 @@ class TestRetention:
         world.writer.after_write = lambda: writes.append(len(world.rows(job)))
         await world.start(prune_every=3600.0, keep_executions=10)
         assert len(world.rows(job)) == 10
-        assert max(before - after for before, after in zip(writes, writes[1:], strict=False)) <= 200
+        assert max(before - after for before, after in pairwise(writes)) <= 200
 
     async def test_old_days_go_and_open_rows_and_young_ones_stay(self, world):
         world.is_pruned = True
         job = world.create("daily", "every 1 day", lambda call: None)
-        endless = world.create("endless", "in 1 hour", lambda call: trio.sleep_forever())
+        endless = world.create("endless", "in 1 hour", sleeping(math.inf))
         shaky = world.create(
             "shaky", "in 1 hour", lambda call: {"success": False}, retry_delay="50 days", max_retry_delay="50 days"
         )

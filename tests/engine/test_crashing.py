@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import trio
-from support.lives import DAY, HOUR, MINUTE, START
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
 from aurora_scheduler.stores.sqlite import SqliteStore
+from support.lives import DAY, HOUR, MINUTE, START
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -24,7 +24,7 @@ def mortal(request):
 
 async def test_a_crash_in_the_middle_of_a_callback_is_recovered(mortal):
     world = mortal
-    job = world.create("mortal", "every 1 hour", lambda call: trio.sleep(600))
+    job = world.create("mortal", "every 1 hour", sleeping(600))
     await world.start()
     await world.run(3660)
     await world.crash()
@@ -41,7 +41,7 @@ async def test_a_crash_in_the_middle_of_a_callback_is_recovered(mortal):
 
 async def test_the_lost_firing_goes_before_the_schedule_and_the_backlog_waits_behind_it(mortal):
     world = mortal
-    job = world.create("mortal", "every 1 hour", lambda call: trio.sleep(60))
+    job = world.create("mortal", "every 1 hour", sleeping(60))
     await world.start()
     await world.run(3630)
     await world.crash()
@@ -61,7 +61,7 @@ async def test_the_lost_firing_goes_before_the_schedule_and_the_backlog_waits_be
 
 async def test_a_firing_that_kills_its_process_three_times_has_failed(mortal):
     world = mortal
-    deadly = world.create("deadly", "every 1 hour", lambda call: trio.sleep(600), max_retries=1)
+    deadly = world.create("deadly", "every 1 hour", sleeping(600), max_retries=1)
     other = world.create("other", "every 10 minutes", lambda call: None)
     await world.start()
     await world.run(3601)
@@ -79,7 +79,7 @@ async def test_a_firing_that_kills_its_process_three_times_has_failed(mortal):
 
 
 async def test_a_firing_that_kills_its_process_deactivates_a_job_without_retries(world):
-    job = world.create("deadly", "every 1 hour", lambda call: trio.sleep(600), max_retries=0)
+    job = world.create("deadly", "every 1 hour", sleeping(600), max_retries=0)
     await world.start()
     await world.run(3601)
     for _ in range(3):
@@ -91,7 +91,7 @@ async def test_a_firing_that_kills_its_process_deactivates_a_job_without_retries
 
 async def test_many_jobs_in_the_middle_of_everything_are_all_recovered(mortal):
     world = mortal
-    jobs = [world.create(f"job {n}", f"every {5 + n} minutes", lambda call: trio.sleep(200)) for n in range(30)]
+    jobs = [world.create(f"job {n}", f"every {5 + n} minutes", sleeping(200)) for n in range(30)]
     await world.start()
     for _ in range(5):
         await world.run(1234)
@@ -127,7 +127,7 @@ async def test_a_crash_after_the_claim_and_before_the_callback_is_a_lost_attempt
 
 
 async def test_a_run_by_hand_of_a_paused_job_is_recovered(world):
-    job = world.create("by hand", "every 1 day", lambda call: trio.sleep(600))
+    job = world.create("by hand", "every 1 day", sleeping(600))
     await world.start()
     world.pause(job)
     world.run_by_hand(job)
@@ -142,7 +142,7 @@ async def test_a_run_by_hand_of_a_paused_job_is_recovered(world):
 
 
 async def test_an_attempt_of_a_paused_job_is_lost_and_does_not_come_back(world):
-    job = world.create("paused", "every 1 hour", lambda call: trio.sleep(600))
+    job = world.create("paused", "every 1 hour", sleeping(600))
     await world.start()
     await world.run(3660)
     world.pause(job)
@@ -153,7 +153,7 @@ async def test_an_attempt_of_a_paused_job_is_lost_and_does_not_come_back(world):
 
 
 async def test_an_attempt_of_a_deleted_job_is_lost_and_no_more(world):
-    job = world.create("deleted", "every 1 hour", lambda call: trio.sleep(600))
+    job = world.create("deleted", "every 1 hour", sleeping(600))
     await world.start()
     await world.run(3660)
     world.delete(job)
@@ -164,7 +164,7 @@ async def test_an_attempt_of_a_deleted_job_is_lost_and_no_more(world):
 
 
 async def test_an_attempt_that_was_lost_is_not_taken_for_one_of_a_job_created_again(world):
-    world.create("first", "every 1 hour", lambda call: trio.sleep(600), job_id="the id")
+    world.create("first", "every 1 hour", sleeping(600), job_id="the id")
     await world.start()
     await world.run(3660)
     world.delete("the id")
@@ -188,7 +188,7 @@ async def test_a_thread_that_outlives_its_scheduler_writes_nothing_into_the_next
 
 
 async def test_an_attempt_that_another_owner_declared_lost_is_not_written_over(world, caplog):
-    job = world.create("fenced", "every 1 hour", lambda call: trio.sleep(600), max_runs=1)
+    job = world.create("fenced", "every 1 hour", sleeping(600), max_runs=1)
     await world.start()
     await world.run(3660)
     stolen = world.calls[0].execution_id
@@ -236,7 +236,7 @@ async def test_a_standby_fires_nothing_until_it_is_the_owner(world_on_disk):
 
 
 async def test_a_year_of_crashes_loses_no_day(world):
-    job = world.create("daily", "30 9 * * *", lambda call: trio.sleep(3600))
+    job = world.create("daily", "30 9 * * *", sleeping(3600))
     await world.start()
     for n in range(60):
         await world.run_to(START + 3 * n * DAY + 9 * HOUR + 45 * MINUTE)

@@ -6,11 +6,11 @@ from itertools import chain
 
 import pytest
 import trio
-from support.lives import DAY, HOUR, MINUTE, START
-from support.virtual import VirtualClock
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus
+from support.lives import DAY, HOUR, MINUTE, START
+from support.virtual import VirtualClock, sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -40,7 +40,7 @@ async def test_two_hundred_jobs_of_all_sorts_fire_when_they_are_due(world):
 
 async def test_the_same_world_twice_does_the_same_in_the_same_order(world):
     for n in range(20):
-        world.create(f"job {n}", f"every {n % 4 + 1} minutes", lambda call: trio.sleep(1))
+        world.create(f"job {n}", f"every {n % 4 + 1} minutes", sleeping(1))
     await world.start()
     await world.run(600)
     begun = [call.begun for call in world.calls]
@@ -108,7 +108,7 @@ async def test_a_failing_job_never_delays_another(world):
 
 
 async def test_what_comes_due_while_a_job_runs_is_skipped_with_its_reason(world):
-    job = world.create("slow", "every 10 minutes", lambda call: trio.sleep(1500))
+    job = world.create("slow", "every 10 minutes", sleeping(1500))
     await world.start()
     await world.run(2 * 3600)
     rows = world.rows(job)
@@ -126,7 +126,7 @@ async def test_the_engine_that_was_blocked_skips_what_came_due_as_one_range(worl
         await trio.sleep(1)
 
     job = world.create("blocking", "every 10 minutes", block, max_runs=1)
-    endless = world.create("endless", "every 10 minutes", lambda call: trio.sleep(86_400))
+    endless = world.create("endless", "every 10 minutes", sleeping(86_400))
     await world.start()
     await world.run(2 * 3600)
     assert [(row.status, row.count) for row in world.rows(endless)][:2] == [
@@ -178,9 +178,11 @@ async def test_at_most_max_concurrent_executions_run_and_of_those_that_wait_who_
     assert {world.job(job).status for job in jobs} == {JobStatus.FINISHED}
 
 
-async def test_those_due_first_get_the_first_slots_of_a_catch_up_too(world):
+@pytest.mark.parametrize("seed", range(2))
+async def test_those_due_first_get_the_first_slots_of_a_catch_up_too(world, seed):
+    world.reorder(seed)
     for n in range(20):
-        world.create(f"job {n}", f"in {40 - n} minutes", lambda call: trio.sleep(10))
+        world.create(f"job {n}", f"in {40 - n} minutes", sleeping(10))
     world.mock.jump(3600)
     await world.start(max_concurrent=3)
     await world.run(600)
@@ -188,7 +190,7 @@ async def test_those_due_first_get_the_first_slots_of_a_catch_up_too(world):
 
 
 async def test_a_job_that_waits_for_a_slot_runs_what_is_latest_when_it_gets_one(world):
-    world.create("holds the only slot", "in 1 minute", lambda call: trio.sleep(3600))
+    world.create("holds the only slot", "in 1 minute", sleeping(3600))
     job = world.create("waits", "every 10 minutes", lambda call: None)
     await world.start(max_concurrent=1)
     await world.run_to(START + 62 * MINUTE)
@@ -198,7 +200,7 @@ async def test_a_job_that_waits_for_a_slot_runs_what_is_latest_when_it_gets_one(
 
 
 async def test_a_paused_job_that_waited_for_a_slot_gives_it_up(world):
-    world.create("holds the only slot", "in 1 minute", lambda call: trio.sleep(600))
+    world.create("holds the only slot", "in 1 minute", sleeping(600))
     paused = world.create("paused", "in 2 minutes", lambda call: None)
     last = world.create("last", "in 3 minutes", lambda call: None)
     await world.start(max_concurrent=1)

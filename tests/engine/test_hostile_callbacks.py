@@ -8,10 +8,10 @@ import sys
 
 import pytest
 import trio
-from support.lives import MINUTE, START
 
 from aurora_scheduler.engine import current_execution
 from aurora_scheduler.model import ExecutionStatus
+from support.lives import MINUTE, START
 
 pytestmark = pytest.mark.trio
 
@@ -94,7 +94,7 @@ async def test_an_async_callback_that_keeps_a_cancellation_and_raises_it_later_f
     """What `outcome.acapture` and home-made gather functions do."""
 
     async def hoard(call):
-        kept = None
+        kept = BaseException()
         with trio.move_on_after(1):
             try:
                 await trio.sleep(10)

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 import trio
-from support.lives import DAY, MINUTE, START
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus
+from support.lives import DAY, MINUTE, START
 
 pytestmark = pytest.mark.trio
 

@@ -6,10 +6,11 @@ import logging
 
 import pytest
 import trio
-from support.lives import HOUR, MINUTE, START
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus
+from support.lives import HOUR, MINUTE, START
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -31,7 +32,7 @@ async def test_an_engine_can_be_stopped_before_it_has_begun(world):
 
 
 async def test_what_runs_is_waited_for_and_written(world):
-    job = world.create("slow", "every 1 hour", lambda call: trio.sleep(20))
+    job = world.create("slow", "every 1 hour", sleeping(20))
     await world.start()
     await world.run(3601)
     await world.stop(drain=30)
@@ -41,7 +42,7 @@ async def test_what_runs_is_waited_for_and_written(world):
 
 
 async def test_while_it_drains_nothing_new_begins(world):
-    world.create("slow", "every 1 hour", lambda call: trio.sleep(120))
+    world.create("slow", "every 1 hour", sleeping(120))
     other = world.create("due while draining", "in 61 minutes", lambda call: None)
     await world.start()
     await world.run(3601)
@@ -54,7 +55,7 @@ async def test_while_it_drains_nothing_new_begins(world):
 
 
 async def test_an_async_callback_is_cancelled_after_the_drain_and_its_firing_runs_at_the_next_start(world):
-    job = world.create("endless", "every 1 hour", lambda call: trio.sleep(1800))
+    job = world.create("endless", "every 1 hour", sleeping(1800))
     await world.start()
     await world.run(3600 + 60)
     await world.stop(drain=30)
@@ -138,7 +139,7 @@ async def test_a_thread_that_does_not_end_is_let_go_of(world_on_disk, caplog):
 
 
 async def test_what_was_begun_by_hand_is_cut_short_and_recovered_too(world):
-    job = world.create("by hand", "every 1 day", lambda call: trio.sleep(600))
+    job = world.create("by hand", "every 1 day", sleeping(600))
     await world.start()
     world.run_by_hand(job)
     await world.run(60)
@@ -149,7 +150,7 @@ async def test_what_was_begun_by_hand_is_cut_short_and_recovered_too(world):
 
 
 async def test_stopped_and_started_again_many_times_nothing_is_lost(world):
-    job = world.create("patient", "every 7 minutes", lambda call: trio.sleep(60))
+    job = world.create("patient", "every 7 minutes", sleeping(60))
     for _ in range(10):
         await world.start()
         await world.run(1000)

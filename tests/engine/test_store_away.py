@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import trio
-from support.lives import HOUR, MINUTE, START
 
 from aurora_scheduler.errors import StoreCorruptError, StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus
+from support.lives import HOUR, MINUTE, START
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -54,7 +54,7 @@ async def test_a_long_absence_is_a_backlog_for_every_job(world):
 
 
 async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_back(world):
-    job = world.create("done in the dark", "every 1 hour", lambda call: trio.sleep(10))
+    job = world.create("done in the dark", "every 1 hour", sleeping(10))
     await world.start()
     await world.run(3605)
     world.writer.failing_writes = 10**9
@@ -68,7 +68,7 @@ async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_bac
 
 
 async def test_an_end_that_was_held_says_when_the_callback_ended(world):
-    job = world.create("done in the dark", "every 1 hour", lambda call: trio.sleep(10))
+    job = world.create("done in the dark", "every 1 hour", sleeping(10))
     await world.start()
     await world.run(3605)
     world.writer.failing_writes = 10**9
@@ -80,7 +80,7 @@ async def test_an_end_that_was_held_says_when_the_callback_ended(world):
 
 
 async def test_other_jobs_claims_fail_one_by_one_and_none_is_lost(world):
-    jobs = [world.create(f"job {n}", f"every {n + 2} minutes", lambda call: trio.sleep(5)) for n in range(10)]
+    jobs = [world.create(f"job {n}", f"every {n + 2} minutes", sleeping(5)) for n in range(10)]
     await world.start()
     for n in range(40):
         await world.run(97)
@@ -125,7 +125,7 @@ async def test_a_stale_claim_while_the_store_is_away_is_decided_anew_later(world
 
 
 async def test_a_stale_end_while_the_store_is_away_is_written_later(world):
-    job = world.create("edited", "every 1 hour", lambda call: trio.sleep(600))
+    job = world.create("edited", "every 1 hour", sleeping(600))
     await world.start()
     await world.run(3660)
     engine, world.engine = world.engine, None
@@ -154,7 +154,7 @@ async def test_retention_and_unresolved_jobs_wait_for_the_store_too(world):
 
 
 async def test_stop_waits_for_an_end_that_cannot_be_written_yet(world):
-    job = world.create("slow", "every 1 hour", lambda call: trio.sleep(10))
+    job = world.create("slow", "every 1 hour", sleeping(10))
     await world.start()
     await world.run(3605)
     world.writer.failing_writes = 6

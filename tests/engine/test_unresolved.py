@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support.lives import HOUR, MINUTE, START
 
 from aurora_scheduler.model import ExecutionStatus, JobStatus
+from support.lives import HOUR, MINUTE, START
 
 pytestmark = pytest.mark.trio
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.lives import DAY, FAILED, HOUR, MINUTE, START, Ids, Life, a_job, a_row, check_instants, instants_of
 
 from aurora_scheduler.model import ChangeKind, Commit, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules import (
@@ -22,6 +21,7 @@ from aurora_scheduler.rules import (
     unresolved,
 )
 from aurora_scheduler.rules.firing import Reason
+from support.lives import DAY, FAILED, HOUR, MINUTE, START, Ids, Life, a_job, a_row, check_instants, instants_of
 
 KINDS = {
     "pausing": lambda job, row: pause(job, [row], START, Ids()),
@@ -145,7 +145,7 @@ class TestResuming:
         life = Life(a_job("in 1 hour")).live_until(START + HOUR)
         life.apply(pause(life.job, life.waiting, life.now, life.ids))
         life.apply(resume(life.job, life.waiting, len(life.running), life.now + MINUTE, life.ids()))
-        assert life.job.status is JobStatus.ACTIVE
+        assert life.job.is_active
         life.end()
         assert life.job.status is JobStatus.FINISHED
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.lives import DAY, FAILED, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
 from aurora_scheduler.rules import Claim, Record, Rest, Sleep, decide, pass_over, request_run
 from aurora_scheduler.rules.firing import Reason
+from support.lives import DAY, FAILED, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
 
 
 def test_a_job_sleeps_until_its_next_firing():
@@ -148,11 +148,10 @@ def test_a_backlog_on_both_sides_of_the_running_attempts_begin_is_queued_and_ski
     assert list(life.rows.values())[3].count == 2
 
 
-def test_a_queued_firing_counts_for_max_runs_when_it_is_claimed_and_then_nothing_follows():
+def test_a_queued_firing_counts_for_max_runs_and_nothing_follows_the_last():
     life = Life(max_runs=1).go_to(START + HOUR + MINUTE)
     life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
     life.act()
-    assert life.job.runs == 0
     life.end()
     life.act()
     assert life.job.runs == 1
@@ -203,10 +202,10 @@ class TestBounds:
     def test_end_at_is_inclusive(self):
         life = Life(ends=START + 2 * HOUR).live_until(START + HOUR)
         life.end()
-        assert life.job.next_fire == START + 2 * HOUR
+        assert life.decide() == Sleep(START + 2 * HOUR)
         life.live_until(START + 2 * HOUR)
         assert life.job.next_fire is None
-        assert life.job.status is JobStatus.ACTIVE
+        assert life.job.is_active
         life.end()
         assert life.job.status is JobStatus.FINISHED
 

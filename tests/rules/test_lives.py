@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from hypothesis import example, given, note
 from hypothesis import strategies as st
+
+from aurora_scheduler.model import ExecutionStatus, JobStatus, Outcome, Trigger
+from aurora_scheduler.rules import Sleep, cancel_waiting, request_run, resolved, unresolved
+from aurora_scheduler.rules.firing import Reason
 from support.lives import (
     DAY,
     FAILED,
@@ -20,10 +24,6 @@ from support.lives import (
     check_overlap,
     instants_of,
 )
-
-from aurora_scheduler.model import ExecutionStatus, JobStatus, Outcome, Trigger
-from aurora_scheduler.rules import Sleep, cancel_waiting, request_run, resolved, unresolved
-from aurora_scheduler.rules.firing import Reason
 
 OUTCOMES = {
     "succeeds": SUCCEEDED,

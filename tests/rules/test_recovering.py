@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.lives import DAY, FAILED, HOUR, MINUTE, START, Ids, Life, a_job, a_row
 
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
 from aurora_scheduler.rules import pause, recover, request_cancel, request_run, resume, unresolved
 from aurora_scheduler.rules.firing import Reason
+from support.lives import DAY, FAILED, HOUR, MINUTE, START, Ids, Life, a_job, a_row
 
 
 def dying(schedule="every 1 hour", **policies):
@@ -211,7 +211,7 @@ def test_an_unresolved_jobs_firing_waits_until_the_callback_is_there():
 def test_a_one_off_whose_attempt_was_lost_stays_active():
     life = dying("in 1 hour")
     life.die()
-    assert life.job.status is JobStatus.ACTIVE
+    assert life.job.is_active
     life.act()
     life.end()
     assert life.job.status is JobStatus.FINISHED

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.lives import DAY, FAILED, HOUR, MINUTE, START, SUCCEEDED, Ids, Life, a_job, a_row
 
 from aurora_scheduler.model import ChangeKind, ExecutionStatus, JobStatus, Outcome, Policies, Trigger
 from aurora_scheduler.rules import pause, request_run, settle, unresolved
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.rules.settling import retry_delay
+from support.lives import DAY, FAILED, HOUR, MINUTE, START, SUCCEEDED, Ids, Life, a_job, a_row
 
 TIMED_OUT = Outcome(status=ExecutionStatus.TIMED_OUT, error="it took too long")
 CANCELLED = Outcome(status=ExecutionStatus.CANCELLED, reason=Reason.BY_HAND)

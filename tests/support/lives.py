@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from aurora_scheduler.instants import SECOND, instant_of
@@ -259,7 +260,7 @@ def check_overlap(rows: Iterable[Execution]) -> None:
             jobs.setdefault((row.job_id, row.generation), []).append(row)
     for ran in jobs.values():
         ran.sort(key=lambda row: (row.started or 0, row.finished or 0, row.id))
-        for earlier, later in zip(ran, ran[1:], strict=False):
+        for earlier, later in pairwise(ran):
             assert earlier.finished is not None, f"{later} began beside {earlier}"
             assert later.started is not None
             assert earlier.finished <= later.started, f"{later} began beside {earlier}"

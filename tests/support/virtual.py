@@ -4,8 +4,8 @@ A `World` has the real store behind an `InlineWriter`, the real engine in the te
 which it moves itself: it waits until no task can go on and no worker thread works, then jumps to the next deadline.
 (The clock's own autojump does not see worker threads.)
 
-All jobs share two callbacks, `act` (async) and `work` (plain), which look up in the world what the job's part is. Before
-it plays, each sees to it that its claim is in the store: nothing ever runs without.
+All jobs share two callbacks, `act` (async) and `work` (plain), which look up in the world what the job's part is.
+Before it plays, each sees to it that its claim is in the store: nothing ever runs without.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import trio
 import trio.testing
-from support.lives import START, check_attempts, check_instants, check_overlap, instants_of
+from trio._core import _run
 
 from aurora_scheduler import commands
 from aurora_scheduler.clock import new_id
@@ -34,8 +34,9 @@ from aurora_scheduler.ports import Notes, Store
 from aurora_scheduler.stores import InlineWriter
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.tickets import Ticket
+from support.lives import START, check_attempts, check_instants, check_overlap, instants_of
 
-__all__ = ["Call", "FlakyWriter", "VirtualClock", "World", "act", "work"]
+__all__ = ["Call", "FlakyWriter", "VirtualClock", "World", "act", "sleeping", "work"]
 
 T = TypeVar("T")
 Part = Callable[["Call"], Any]
@@ -152,6 +153,7 @@ class World(trio.abc.Clock):
     def __init__(self, path: str = ":memory:") -> None:
         global _world
         _world = self
+        self.reorder(0)
         self.mock = trio.testing.MockClock()
         self.clock = VirtualClock(self.mock)
         self.path = path
@@ -181,6 +183,11 @@ class World(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """How long to really wait for a deadline: for ever, unless it has come."""
         return self.mock.deadline_to_sleep_time(deadline)
+
+    def reorder(self, seed: int) -> None:
+        """Have Trio draw from this seed which of the tasks that can go on goes first: as its Hypothesis plugin does."""
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+        _run._r.seed(seed)
 
     # -- the store and the engine -------------------------------------------------------------------------------
 
@@ -415,6 +422,15 @@ class World(trio.abc.Clock):
 
 
 _world: World
+
+
+def sleeping(seconds: float) -> Part:
+    """A part that sleeps so long."""
+
+    async def sleep(call: Call) -> None:
+        await trio.sleep(seconds)
+
+    return sleep
 
 
 async def act(

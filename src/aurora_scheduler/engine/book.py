@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import trio
 
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.lookup import Callbacks
+from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.model import Commit, Execution, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import resolved
+from aurora_scheduler.rules import resolved, rewound
 from aurora_scheduler.rules.firing import Reason, schedule_of
 
 __all__ = ["Book"]
@@ -57,6 +59,7 @@ class Book:
         self._perform = perform
         self._entries: dict[str, Entry] = {}
         self._idle = trio.Event()
+        self._to_cancel: frozenset[str] = frozenset()
         self._changed: dict[str, None] = {}
         self._news = trio.Event()
 
@@ -124,10 +127,13 @@ class Book:
         def read(store: Store) -> tuple[list[Snapshot | None], list[str]]:
             return [store.snapshot(job_id) for job_id in wanted], store.cancelling()
 
-        snapshots, cancelling = await self.writer.read(read).wait()
-        for execution_id in cancelling:
-            if execution_id in self.attempts:
-                self.attempts[execution_id].cancel(Reason.BY_HAND)
+        async def ask() -> tuple[list[Snapshot | None], list[str]]:
+            return await self.writer.read(read).wait()
+
+        snapshots, cancelling = await until_there(ask, "reading jobs")
+        self._to_cancel = frozenset(cancelling)
+        for execution_id in self._to_cancel & self.attempts.keys():
+            self.attempts[execution_id].cancel(Reason.BY_HAND)
         for job_id, snapshot in zip(wanted, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
 
@@ -136,6 +142,14 @@ class Book:
         self._changed.update(dict.fromkeys(job_ids))
         if self._changed:
             self._news.set()
+
+    async def rewind(self) -> None:
+        """The wall clock was set back by far: compute every next firing anew."""
+        for entry in list(self._entries.values()):
+            commit = rewound(entry.job, self.clock.now())
+            if commit is not None:
+                with suppress(Refused):  # it has just been changed: then by the new time
+                    await until_there(partial(self.commit, entry, commit), "computing firings anew")
 
     async def changes_by_others(self) -> Sequence[str]:
         """The jobs that were changed since this was asked last, by whichever process."""
@@ -156,6 +170,8 @@ class Book:
         """Start a claimed execution."""
         assert self.performing is not None
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
+        if execution.id in self._to_cancel:  # between its claim and now
+            attempt.cancel(Reason.BY_HAND)
         self.performing.start_soon(self._perform, self, entry, attempt)
 
     def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:

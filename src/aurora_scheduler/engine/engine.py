@@ -11,11 +11,12 @@ import trio
 from aurora_scheduler.commands import recover_orphans
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.perform import perform
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
-from aurora_scheduler.ports import Clock, Writer
+from aurora_scheduler.ports import Clock, Snapshot, Writer
 from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["Engine", "Settings"]
@@ -100,22 +101,26 @@ class Engine:
     async def _own_and_load(self, keeping: trio.Nursery, tending: trio.Nursery) -> None:
         """Stand by until this process is the owner; recover what a dead one left; give every active job its task."""
         standing_by = False
-        while not await self.writer.write(lambda store: store.own(self.owner)).wait():
+        while not await until_there(lambda: self.writer.write(lambda store: store.own(self.owner)).wait(), "starting"):
             if not standing_by:
                 _log.info("another process owns the database; this one stands by")
                 standing_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
-        self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
-        lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
-        if lost:
-            _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
+        snapshots = await until_there(self._take_over, "starting")
         self.book.tending = tending
-        for number, snapshot in enumerate(await self.writer.read(lambda store: store.snapshots()).wait()):
+        for number, snapshot in enumerate(snapshots, start=1):
             self.book.reconcile(snapshot.job.id, snapshot)
             if number % _BATCH == 0:
                 await trio.lowlevel.checkpoint()
         self._start_keeping(keeping)
+
+    async def _take_over(self) -> list[Snapshot]:
+        self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
+        lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
+        if lost:
+            _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
+        return await self.writer.read(lambda store: store.snapshots()).wait()
 
     def _start_keeping(self, nursery: trio.Nursery) -> None:
         settings = self.settings

@@ -22,6 +22,8 @@ class Attempt:
     """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
     started: int | None = None
     """When the callback really began: after the claim, and after a wait for a worker thread."""
+    finished: int | None = None
+    """When the callback had ended; its end may be written later."""
     cancel_reason: str | None = None
 
     def cancel(self, reason: str) -> None:
@@ -31,9 +33,16 @@ class Attempt:
             if self.interruptible:
                 self.scope.cancel()
 
+    def make_interruptible(self) -> None:
+        """From here on cancelling stops the callback; one that was asked for before does so now."""
+        self.interruptible = True
+        if self.cancel_reason is not None:
+            self.scope.cancel()
+
     def as_ended(self) -> Execution:
-        """The execution with the instant at which the callback really began."""
-        return self.execution if self.started is None else replace(self.execution, started=self.started)
+        """The execution with the instants at which the callback really began and ended."""
+        started = self.execution.started if self.started is None else self.started
+        return replace(self.execution, started=started, finished=self.finished)
 
 
 class Entry:

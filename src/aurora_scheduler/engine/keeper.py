@@ -9,7 +9,7 @@ from functools import partial
 import trio
 
 from aurora_scheduler.engine.book import Book
-from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Store
 
@@ -17,10 +17,11 @@ __all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved"
 
 _log = logging.getLogger("aurora_scheduler.keeper")
 
-_AWAY = (StoreUnavailableError, StoreReadOnlyError)
 _DAY = 86_400 * SECOND
 #: A wall clock that went this much otherwise than the monotonic one in a second was set, or the machine slept.
 _STEP = SECOND // 2
+#: Set back by more than this, it was wrong before, and firings are computed anew; by less, jobs wait for their time.
+_CORRECTION = 3 * 3600 * SECOND
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
 
@@ -28,13 +29,7 @@ _PRUNE = 200
 async def follow_changes(book: Book) -> None:
     """Bring the tasks in line with the store, as soon as calls in this process have changed it."""
     while True:
-        ids = await book.next_changes()
-        try:
-            await book.load(ids)
-        except _AWAY as error:
-            _log.warning("changed jobs could not be read, trying again: %s", error)
-            book.note_changes(ids)
-            await trio.sleep(1)
+        await book.load(await book.next_changes())
 
 
 async def follow_others(book: Book, every: float) -> None:
@@ -43,7 +38,7 @@ async def follow_others(book: Book, every: float) -> None:
         await trio.sleep(every)
         try:
             ids = await book.changes_by_others()
-        except _AWAY as error:
+        except AWAY as error:
             _log.warning("changes of other processes could not be read, trying again: %s", error)
         else:
             book.note_changes(ids)
@@ -55,7 +50,7 @@ async def retry_unresolved(book: Book, every: float) -> None:
         await trio.sleep(every)
         try:
             await book.try_unresolved()
-        except _AWAY as error:
+        except AWAY as error:
             _log.warning("a job that can run again waits for the database: %s", error)
 
 
@@ -68,7 +63,7 @@ async def keep_history(book: Book, keep_executions: int, keep_days: int, every: 
             crowded = await book.writer.read(lambda store: store.crowded(keep_executions, 1000)).wait()
             for job_id in crowded:
                 await _in_bits(book, partial(_prune_job, job_id, keep_executions))
-        except _AWAY as error:
+        except AWAY as error:
             _log.warning("old history could not be deleted, trying again later: %s", error)
         await trio.sleep(every)
 
@@ -96,4 +91,6 @@ async def watch_clock(book: Book) -> None:
         step = book.clock.now() - before - SECOND
         if abs(step) > _STEP:
             _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
+            if step < -_CORRECTION:
+                await book.rewind()
             book.nudge_all()

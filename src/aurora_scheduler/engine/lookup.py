@@ -22,19 +22,29 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._found: dict[CallbackName, Callable[..., Any] | CallbackError] = {}
-        self._importing = trio.Lock()
+        self._looking: dict[CallbackName, trio.Event] = {}
         self._limiter = anyio.CapacityLimiter(1)
 
     async def find(self, name: CallbackName) -> Callable[..., Any]:
         """The function. Raises `CallbackError` where it cannot be found."""
-        if name not in self._found:
-            async with self._importing:
-                if name not in self._found:
-                    self._found[name] = await anyio.to_thread.run_sync(_resolve, name, limiter=self._limiter)
+        while name not in self._found:
+            await self._look_up(name)
         found = self._found[name]
         if isinstance(found, CallbackError):
             raise found.with_traceback(None)  # else each raise would make the traceback longer
         return found
+
+    async def _look_up(self, name: CallbackName) -> None:
+        if name in self._looking:  # and all who wait for it go on in the same instant
+            await self._looking[name].wait()
+            return
+        done = self._looking[name] = trio.Event()
+        try:
+            self._found[name] = await anyio.to_thread.run_sync(_resolve, name, limiter=self._limiter)
+        finally:
+            del self._looking[name]
+            done.set()
+        await trio.lowlevel.checkpoint()  # in that same instant, too
 
     def forget_failures(self) -> None:
         """Try again, next time, what could not be found."""

@@ -12,8 +12,9 @@ import trio
 from aurora_scheduler.callbacks import bind, is_async, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
-from aurora_scheduler.errors import CallbackError, SchedulerStopped, StoreReadOnlyError, StoreUnavailableError
-from aurora_scheduler.model import Execution, ExecutionStatus, Outcome
+from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.errors import CallbackError, SchedulerStopped
+from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import settle
 from aurora_scheduler.rules.firing import Reason
@@ -25,14 +26,13 @@ _log = logging.getLogger("aurora_scheduler.engine")
 #: The id of the execution whose callback runs in this context; None outside of callbacks.
 current_execution: ContextVar[str | None] = ContextVar("aurora_scheduler_execution", default=None)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-
 
 async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Run the callback of a claimed execution and write its end."""
     try:
         current_execution.set(attempt.execution.id)
         outcome = await _run(book, entry, attempt)
+        attempt.finished = book.clock.now()
         with trio.CancelScope(shield=True):
             await _write_end(book, entry, attempt, outcome)
     finally:
@@ -79,7 +79,7 @@ def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
 
 async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcome) -> None:
     """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
-    pause = _FIRST_PAUSE
+    pauses = Pauses()
     while True:
         outcome = _as_cancelled(attempt, came_to)
         ended = attempt.as_ended()
@@ -98,10 +98,9 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
             return
         except Refused:
             await book.load([entry.job.id])
-        except (StoreUnavailableError, StoreReadOnlyError) as error:
+        except AWAY as error:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
-            await trio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await pauses.wait()
         except SchedulerStopped:
             _log.error(
                 "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
@@ -109,13 +108,15 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
             )  # fmt: skip
             return
         else:
-            _report(ended, commit.moved[0], outcome)
+            _report(ended, commit, outcome)
             return
 
 
-def _report(ended: Execution, written: Execution, outcome: Outcome) -> None:
+def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:
     extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
     if outcome.status is ExecutionStatus.FAILED:
         _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
     else:
-        _log.debug("job %r: %s", ended.job_name, written.status, extra=extra)
+        _log.debug("job %r: %s", ended.job_name, outcome.status, extra=extra)
+    if commit.change is not None and commit.change.kind is ChangeKind.DEACTIVATED:
+        _log.error("job %r is deactivated: %s", ended.job_name, commit.change.detail, extra=extra)

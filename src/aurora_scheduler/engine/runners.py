@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -67,13 +68,13 @@ class Runners:
         return self._in_app if runner == "app" else self._in_trio
 
     async def _in_trio(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
-        attempt.interruptible = True
+        attempt.make_interruptible()
         attempt.started = self._clock.now()
         try:
             with attempt.scope:
                 return returned(await function(**arguments))
         except BaseException as error:
-            if _is_cancelled(error):
+            if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
                 raise  # it is not this attempt that is cancelled, it is the engine
             return raised(error)
         return _CANCELLED
@@ -83,8 +84,6 @@ class Runners:
             attempt.started = self._clock.now()
             try:
                 return returned(function(**arguments))
-            except trio.Cancelled:
-                raise  # from anyio.from_thread.check_cancelled(): the attempt was abandoned
             except BaseException as error:
                 return raised(error)
 
@@ -104,7 +103,7 @@ class Runners:
                     'initialised without a loop; use "await manager.initialize()", or runner="trio"',
                 )
             )
-        attempt.interruptible = True
+        attempt.make_interruptible()
         return await self._home.run(attempt, self._clock, lambda: function(**arguments))
 
 

@@ -20,12 +20,13 @@ class Slots:
 
     async def take(self, due: int) -> bool:
         """Take a slot, waiting behind those that were due earlier. Whether it had to wait."""
-        if self._free:
-            self._free -= 1
-            return False
         granted = trio.Event()
         heapq.heappush(self._queue, (due, next(self._order), granted))
+        waits = not self._free
         try:
+            # Those that wake in the same instant wake in any order: all of them are in the queue before one is served.
+            await trio.lowlevel.checkpoint()
+            self._serve()
             await granted.wait()
         except trio.Cancelled:
             if granted.is_set():
@@ -33,13 +34,16 @@ class Slots:
             else:
                 granted.set()  # nobody waits for it any more: give_back passes it over
             raise
-        return True
+        return waits
 
     def give_back(self) -> None:
         """Hand the slot to whoever is due first."""
-        while self._queue:
+        self._free += 1
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._free and self._queue:
             _, _, granted = heapq.heappop(self._queue)
             if not granted.is_set():
                 granted.set()
-                return
-        self._free += 1
+                self._free -= 1

@@ -9,7 +9,8 @@ import trio
 
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Entry
-from aurora_scheduler.errors import CallbackError, ScheduleError, StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import AlreadyRecorded, Refused
 from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pass_over, unresolved
@@ -17,8 +18,6 @@ from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pas
 __all__ = ["tend"]
 
 _log = logging.getLogger("aurora_scheduler.engine")
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
@@ -29,7 +28,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
 
 
 async def _keep_deciding(book: Book, entry: Entry) -> None:
-    pause = _FIRST_PAUSE
+    pauses = Pauses()
     recorded = False
     while True:
         try:
@@ -46,16 +45,15 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                     await book.commit(entry, commit)
                 case Claim():
                     await _claim(book, entry, step)
-            pause = _FIRST_PAUSE
+            pauses = Pauses()
         except AlreadyRecorded:
             recorded = True
         except Refused:
             await book.load([entry.job.id])
-        except (StoreUnavailableError, StoreReadOnlyError) as error:
+        except AWAY as error:
             # No store, no start. What is due stays due.
             _log.warning("job %r waits for the database: %s", entry.job.name, error, extra={"job_id": entry.job.id})
-            await trio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await pauses.wait()
 
 
 async def _next_step(book: Book, entry: Entry) -> Step:

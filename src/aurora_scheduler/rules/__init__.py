@@ -8,12 +8,14 @@ answers with values, most of them a `Commit`; the floors above carry them out.
 from aurora_scheduler.rules.changing import (
     cancel_waiting,
     delete,
+    is_free,
     pause,
     request_cancel,
     request_run,
     reschedule,
     resolved,
     resume,
+    rewound,
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
@@ -30,6 +32,7 @@ __all__ = [
     "decide",
     "delete",
     "following",
+    "is_free",
     "pass_over",
     "pause",
     "recover",
@@ -38,6 +41,7 @@ __all__ = [
     "reschedule",
     "resolved",
     "resume",
+    "rewound",
     "settle",
     "unresolved",
 ]

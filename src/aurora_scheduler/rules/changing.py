@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, following, let_pass, row_of, stepped
 
 __all__ = [
     "cancel_waiting",
     "delete",
+    "is_free",
     "pause",
     "request_cancel",
     "request_run",
     "reschedule",
     "resolved",
     "resume",
+    "rewound",
     "unresolved",
 ]
 
@@ -78,6 +81,24 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
         missed = (closed(row, ExecutionStatus.MISSED, Reason.PAUSED, now),)
     active, _ = finish_if_over(active, now, open_left=bool(waiting or others_running))
     return Commit(job=active, new=missed, change=changed(job, ChangeKind.RESUMED, now))
+
+
+def is_free(job: Job, instant: int) -> bool:
+    """Whether no firing of the schedule has this instant, so that a run by hand may have it."""
+    try:
+        return following(job, instant - 1) != instant
+    except ScheduleError:  # its zone is unknown here: it has no instants
+        return True
+
+
+def rewound(job: Job, now: int) -> Commit | None:
+    """The wall clock was set back by far: the next firing is the first after now; what is recorded is passed over."""
+    if job.status is not JobStatus.ACTIVE or job.next_fire is None:
+        return None
+    anew = following(job, now)
+    if anew is None or anew >= job.next_fire:
+        return None
+    return Commit(job=stepped(job, next_fire=anew))
 
 
 def request_run(job: Job, scheduled: int, now: int, execution_id: str) -> tuple[Commit, Execution]:

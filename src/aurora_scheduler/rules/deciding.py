@@ -79,14 +79,14 @@ def decide(
             return _skip_waiting(job, by_hand, now)
         return _claim_waiting(job, by_hand, now, owner)
     if job.status is not JobStatus.ACTIVE:
-        return Rest()
+        return _step_at_rest(job, waiting, running, now, owner)
 
     in_line = min((row for row in waiting if _is_in_line(row)), key=_place_in_line, default=None)
     if in_line is not None and not running:
         return _claim_waiting(job, in_line, now, owner)
     if job.next_fire is not None and job.next_fire <= now:
         if running:
-            return _come_due_while_busy(job, running, now, new_id)
+            return _come_due_while_busy(job, waiting, running, now, new_id)
         return _come_due(job, waiting, now, owner, new_id)
 
     retry = min((row for row in waiting if not _is_in_line(row)), key=lambda row: row.due, default=None)
@@ -97,6 +97,14 @@ def decide(
         return Record(Commit(job=over, change=change))
     wakes = [job.next_fire, retry.due if retry is not None and not running else None]
     return Sleep(min((wake for wake in wakes if wake is not None), default=None))
+
+
+def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:
+    """Of a job that does not fire, only what was asked for by hand runs; and runs again, if its process died."""
+    again = next((row for row in waiting if row.trigger is Trigger.MANUAL and _is_in_line(row)), None)
+    if again is None:
+        return Rest()
+    return Sleep(None) if running else _claim_waiting(job, again, now, owner)
 
 
 def pass_over(job: Job) -> Commit:
@@ -129,7 +137,9 @@ def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_
     return Claim(commit, execution)
 
 
-def _come_due_while_busy(job: Job, running: Sequence[Execution], now: int, new_id: Callable[[], str]) -> Record:
+def _come_due_while_busy(
+    job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, new_id: Callable[[], str]
+) -> Record:
     """Instants that came while an attempt runs overlap and are skipped; those due before it began queue behind it."""
     busy_since = min(row.started if row.started is not None else now for row in running)
     first = job.next_fire
@@ -137,7 +147,10 @@ def _come_due_while_busy(job: Job, running: Sequence[Execution], now: int, new_i
     if first <= busy_since:
         last, missed = _split(job, busy_since, now, new_id)
         queued = replace(row_of(job, last, new_id()), reason=Reason.QUEUED)
-        return Record(Commit(job=stepped(job, next_fire=following(job, last)), new=(*missed, queued)))
+        # What is in the queue will be claimed, and counts for max_runs then.
+        to_come = 1 + sum(row.reason == Reason.QUEUED for row in waiting)
+        pending = following(replace(job, runs=job.runs + to_come), last)
+        return Record(Commit(job=stepped(job, next_fire=pending), new=(*missed, queued)))
     skipped, pending = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
     return Record(Commit(job=stepped(job, next_fire=pending), new=skipped))
 

@@ -65,8 +65,10 @@ def following(job: Job, after: int) -> int | None:
 
 
 def within(job: Job, until: int) -> int:
-    """`until`, but not after the job's `end_at`."""
-    return until if job.policies.ends is None else min(until, job.policies.ends)
+    """`until`, but not after the job's `end_at`; an instant that was next already when that was set stays in."""
+    if job.policies.ends is None:
+        return until
+    return min(until, max(job.policies.ends, job.next_fire or job.policies.ends))
 
 
 def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigger.SCHEDULE) -> Execution:

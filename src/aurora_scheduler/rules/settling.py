@@ -41,13 +41,13 @@ def settle(
     """The end of `execution`: its final row, the job's counters, and the retry if one is due.
 
     `job` is None where the job was deleted meanwhile: then only the row is written. `waiting` are the job's other open
-    rows, `others_running` counts its other attempts.
+    rows, `others_running` counts its other attempts. An execution that says when it finished did so before now.
     """
     ended = replace(
         execution,
         status=outcome.status,
         reason=outcome.reason if outcome.reason is not None else execution.reason,
-        finished=now,
+        finished=now if execution.finished is None else execution.finished,
         result=outcome.result,
         error=outcome.error,
         traceback=outcome.traceback,

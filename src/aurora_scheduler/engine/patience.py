@@ -1,0 +1,48 @@
+"""Waiting for a store that is away: locked, full, or read-only for a while. What is to be done stays to be done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
+
+__all__ = ["AWAY", "Pauses", "until_there"]
+
+T = TypeVar("T")
+_log = logging.getLogger("aurora_scheduler.engine")
+
+#: The errors after which trying again may help.
+AWAY = (StoreUnavailableError, StoreReadOnlyError)
+
+_FIRST, _LONGEST = 0.1, 5.0
+
+
+class Pauses:
+    """Pauses between tries, each twice as long as the one before, up to five seconds."""
+
+    def __init__(self) -> None:
+        self._next = _FIRST
+
+    async def wait(self) -> None:
+        """Sleep through the next pause."""
+        pause, self._next = self._next, min(2 * self._next, _LONGEST)
+        await trio.sleep(pause)
+
+    def reset(self) -> None:
+        """It went well: the next pause is a short one."""
+        self._next = _FIRST
+
+
+async def until_there(call: Callable[[], Awaitable[T]], doing: str) -> T:
+    """Try until the store takes it."""
+    pauses = Pauses()
+    while True:
+        try:
+            return await call()
+        except AWAY as error:
+            _log.warning("%s waits for the database: %s", doing, error)
+            await pauses.wait()
