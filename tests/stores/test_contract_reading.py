@@ -39,6 +39,7 @@ def test_an_empty_store_has_nothing_to_say(store):
     assert store.execution("none") is None
     assert store.executions() == []
     assert store.orphans(OWNER) == []
+    assert store.cancelling() == []
     assert not store.is_recorded("nightly", 1, NOW)
     assert store.last_change() == 0
     assert list(store.changes_since(0)[1]) == []
@@ -125,6 +126,13 @@ def test_orphans_of_deleted_jobs_and_without_an_owner_are_orphans_too(store):
     row = make_execution(job_id="deleted", status=ExecutionStatus.RUNNING, owner=None)
     add(store, row)
     assert store.orphans(OWNER) == [(row, 0)]
+
+
+def test_those_to_be_cancelled_are_the_ones_that_were_marked_and_have_not_ended(store):
+    rows = [make_execution(number, status=status) for number, status in enumerate(ExecutionStatus, 1)]
+    add(store, *rows, make_execution(20, "other", status=ExecutionStatus.CANCELLING, owner="another"))
+    marked = [row for row in rows if row.status is ExecutionStatus.CANCELLING]
+    assert set(store.cancelling()) == {marked[0].id, make_execution(20).id}
 
 
 # Executions -------------------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ READS = {
     "snapshot": lambda store: store.snapshot("before"),
     "snapshots": lambda store: store.snapshots(),
     "orphans": lambda store: store.orphans("me"),
+    "cancelling": lambda store: store.cancelling(),
     "execution": lambda store: store.execution("x"),
     "executions": lambda store: store.executions(),
     "is_recorded": lambda store: store.is_recorded("before", 1, 1),

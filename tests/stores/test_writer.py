@@ -225,10 +225,14 @@ async def test_what_is_queued_is_committed_together(path):
 
 async def test_work_is_done_in_the_order_it_was_handed_in(path):
     store, held, order = CountingStore(path), Held(), []
+
+    def note(number, store):
+        order.append(number)
+
     async with threaded(store) as at_work:
         at_work.write(held)
         await held.begun()
-        tickets = [at_work.write(lambda store, number=number: order.append(number)) for number in range(1500)]
+        tickets = [at_work.write(partial(note, number)) for number in range(1500)]
         held.go()
         await tickets[-1].wait()
         assert all(map(is_answered, tickets))
@@ -336,10 +340,14 @@ async def test_a_write_that_fills_the_disk_fails_alone(file):
         assert await at_work.read(ids).wait() == {"a", "b"}
 
 
+def be_impatient(store):
+    store._connection.execute("PRAGMA busy_timeout = 1")
+
+
 async def test_when_no_commit_is_possible_every_caller_hears_of_it_and_the_writer_goes_on(file):
     other = sqlite3.connect(file, isolation_level=None)
     async with threaded(SqliteStore(str(file))) as at_work:
-        await at_work.write(lambda store: store._connection.execute("PRAGMA busy_timeout = 1")).wait()
+        await at_work.write(be_impatient).wait()
         other.execute("BEGIN IMMEDIATE")
         for ticket in [at_work.write(add_job(str(number))) for number in range(5)]:
             with pytest.raises(StoreUnavailableError, match="locked"):

@@ -9,7 +9,7 @@ import click
 from aurora_scheduler.cli.texts import printable
 from aurora_scheduler.errors import AuroraError
 
-__all__ = ["Failure", "FailingGroup"]
+__all__ = ["FailingGroup", "Failure"]
 
 
 class Failure(click.ClickException):

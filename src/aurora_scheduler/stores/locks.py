@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 
-from aurora_scheduler.errors import StoreUnavailableError
+from aurora_scheduler.errors import StoreError, StoreUnavailableError
 
 __all__ = ["FileLock", "NoLock"]
 
@@ -64,7 +64,10 @@ class FileLock:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise StoreError(self.path, f"this lock file cannot be made ({error})") from error
         return self._descriptor
 
 

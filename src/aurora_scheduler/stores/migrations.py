@@ -83,12 +83,13 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
             f"its schema is of version {_version(unknown)}, and this release knows versions up to {_version(KNOWN)}: "
             "use the release of aurora-scheduler that wrote it, or a newer one",
         )
-    foreign = [name for name in TABLES if not applied and db.table(name).exists()]
+    names = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    foreign = [name for name in TABLES if not applied and name in names]
     if foreign:
         raise ForeignTablesError(
             path,
-            f"it has a table {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
-            "give a path of your own, or rename that table",
+            f"it has a table or view {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
+            "give a path of your own, or rename it",
         )
     return len(applied) < len(KNOWN)
 

@@ -6,23 +6,21 @@ the owner checkpoints: SQLite before 3.51.3 can damage a write-ahead log that tw
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-import stat
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from aurora_scheduler.errors import (
     JobExistsError,
-    NotADatabaseError,
     OptionError,
     StoreError,
-    StoreReadOnlyError,
 )
 from aurora_scheduler.model import OPEN, Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores.faults import translated
+from aurora_scheduler.stores.files import identity_of, look_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import (
@@ -38,7 +36,8 @@ from aurora_scheduler.stores.rows import (
 
 __all__ = ["SqliteStore"]
 
-_MAGIC = b"SQLite format 3\0"
+_log = logging.getLogger("aurora_scheduler.store")
+
 _PATIENCE = 5.0
 _CHECKPOINT_BYTES = 8 * 1024 * 1024
 
@@ -77,6 +76,7 @@ class SqliteStore:
         self._durability = durability
         self._reading = reading
         self._sql: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._write_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.lock")
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.owner")
         self._is_owner = False
@@ -90,47 +90,22 @@ class SqliteStore:
     def open(self) -> None:
         """Connect, and bring the schema up to date; a file that is not ours to write is refused untouched."""
         if not self.in_memory:
-            self._look_at_file()
-        with translated(self.path):
-            if self._reading:
-                self._sql = self._connect()
-                return
-            with self._locked():
-                self._sql = self._connect()
-                try:
-                    self._prepare(self._sql)
-                except BaseException:
-                    self._sql.close()
-                    self._sql = None
-                    raise
-
-    def _look_at_file(self) -> None:
-        path = Path(self.path)
+            look_at(self.path)
         try:
-            if not path.parent.is_dir():
-                raise StoreError(self.path, f"the directory {str(path.parent)!r} does not exist; create it first")
-            if path.is_dir():
-                raise NotADatabaseError(self.path, "it is a directory; give the path of a file in it")
-            if not path.exists():
-                with suppress(FileExistsError):
-                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                return
-            if not path.is_file():
-                raise NotADatabaseError(self.path, "it is not a regular file; give another path")
-            writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
-            if not writable or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-                # The administrator could write it all the same; who took the permission away did not want that.
-                raise StoreReadOnlyError(
-                    self.path, "it, or its directory, is read-only; allow writing, or give another path"
-                )
-            with path.open("rb") as file:
-                head = file.read(len(_MAGIC))
-        except OSError as error:
-            raise StoreError(self.path, f"it cannot be opened ({error}); check the path and its permissions") from error
-        if head and head != _MAGIC:
-            raise NotADatabaseError(
-                self.path, "it is not an SQLite database, and was left untouched; give another path"
-            )
+            with translated(self.path):
+                if self._reading:
+                    self._sql = self._connect()
+                    return
+                with self._locked():
+                    self._sql = self._connect()
+                    self._prepare(self._sql)
+            self._identity = None if self.in_memory else identity_of(self.path)
+        except BaseException:
+            if self._sql is not None:
+                self._sql.close()
+                self._sql = None
+            self._write_lock.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
@@ -156,13 +131,15 @@ class SqliteStore:
 
     def close(self) -> None:
         """Let go of the database and the locks. The last close checkpoints, so it is made under the write lock."""
-        if self._sql is not None:
-            sql, self._sql = self._sql, None
-            with translated(self.path), self._locked():
-                sql.close()
-        self.disown()
-        self._owner_lock.close()
-        self._write_lock.close()
+        sql, self._sql = self._sql, None
+        try:
+            if sql is not None:
+                with translated(self.path), self._locked():
+                    sql.close()
+        finally:
+            self.disown()
+            self._owner_lock.close()
+            self._write_lock.close()
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -185,6 +162,10 @@ class SqliteStore:
         """One writing transaction under the write lock."""
         sql = self._connection
         with translated(self.path), self._locked():
+            if (
+                not self.in_memory and identity_of(self.path) != self._identity
+            ):  # SQLite would go on writing to a file that nobody finds
+                raise StoreError(self.path, "it was moved, deleted or replaced while it was open; put it back")
             sql.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -228,6 +209,9 @@ class SqliteStore:
         sql.execute("PRAGMA busy_timeout = 0")
         try:
             busy, _, _ = sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:  # what was committed stands, in the log
+            _log.warning("the write-ahead log could not be moved into %s: %s", self.path, error)
+            busy = 1
         finally:
             sql.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
         self._checkpoint_at = size + _CHECKPOINT_BYTES if busy else _CHECKPOINT_BYTES
@@ -303,12 +287,13 @@ class SqliteStore:
 
     def next_generation(self, job_id: str) -> int:
         """One more than any job, execution or change of this id has."""
-        (highest,) = self._connection.execute(
-            "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = ?1), 0),"
-            " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = ?1), 0),"
-            " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = ?1), 0))",
-            (job_id,),
-        ).fetchone()
+        with translated(self.path):
+            (highest,) = self._connection.execute(
+                "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = ?1), 0),"
+                " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = ?1), 0),"
+                " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = ?1), 0))",
+                (job_id,),
+            ).fetchone()
         return int(highest) + 1
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -354,10 +339,12 @@ class SqliteStore:
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
         """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
-        rows = self._connection.execute(
-            f"{_SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id", (owner,)
-        ).fetchall()
-        return [(row, self._deaths(row)) for row in map(execution_value, rows)]
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"{_SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id",
+                (owner,),
+            ).fetchall()
+            return [(row, self._deaths(row)) for row in map(execution_value, rows)]
 
     def _deaths(self, row: Execution) -> int:
         (deaths,) = self._connection.execute(
@@ -421,10 +408,11 @@ class SqliteStore:
 
     def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
         """Whether this firing has a record."""
-        row = self._connection.execute(
-            "SELECT 1 FROM aurora_executions WHERE job_id = ? AND generation = ? AND scheduled = ?",
-            (job_id, generation, scheduled),
-        ).fetchone()
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT 1 FROM aurora_executions WHERE job_id = ? AND generation = ? AND scheduled = ?",
+                (job_id, generation, scheduled),
+            ).fetchone()
         return row is not None
 
     def last_change(self) -> int:
@@ -471,7 +459,8 @@ class SqliteStore:
         ).rowcount
         jobs = sql.execute(
             "DELETE FROM aurora_jobs WHERE id IN (SELECT id FROM aurora_jobs"
-            " WHERE status = 'finished' AND max(updated, coalesce(last_run, updated)) < ? LIMIT ?)",
+            " WHERE status = 'finished' AND max(updated, coalesce(last_run, updated)) < ?"
+            f" AND id NOT IN (SELECT job_id FROM aurora_executions WHERE status IN ({_OPEN})) LIMIT ?)",
             (instant, most),
         ).rowcount
         changes = sql.execute(
@@ -483,7 +472,11 @@ class SqliteStore:
 
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new file, while others go on."""
-        with translated(self.path):
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise StoreError(path, f"the backup cannot be made there ({error}); name a new file") from error
+        with translated(path):
             copy = sqlite3.connect(path)
             try:
                 self._connection.backup(copy)

@@ -37,6 +37,10 @@ class _Call:
     ticket: Ticket[Any]
 
 
+def _stopped() -> SchedulerStopped:
+    return SchedulerStopped("the scheduler is stopped; initialize it again to go on")
+
+
 class _Queue:
     """Calls for one thread, in order, until it is closed."""
 
@@ -51,7 +55,7 @@ class _Queue:
         ticket: Ticket[T] = Ticket()
         with self._gate:
             if self._closed:
-                ticket.fail(SchedulerStopped("the scheduler is stopped; initialize it again to go on"))
+                ticket.fail(_stopped())
             else:
                 self._calls.put(_Call(work, ticket))
         return ticket
@@ -62,6 +66,17 @@ class _Queue:
             if not self._closed:
                 self._closed = True
                 self._calls.put(None)
+
+    def fail_rest(self) -> None:
+        """Nobody is left to do what is queued."""
+        self.close()
+        while True:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            if call is not None:
+                call.ticket.fail(_stopped())
 
     def next_group(self) -> list[_Call] | None:
         """Wait for calls: at least one, and whatever else is there; None once the queue is closed and empty."""
@@ -92,7 +107,8 @@ class ThreadedWriter:
         self._on_commit = on_commit
         self._writes = _Queue()
         self._reads = _Queue()
-        self._shares_connection = False
+        #: A connection of its own to read with; None: what is read goes through the writing one.
+        self._reader = store.reader()
         self._no_fork_while_writing = NoFork()
         self._no_fork_while_reading = NoFork()
         self._opened: Ticket[None] = Ticket()
@@ -105,7 +121,7 @@ class ThreadedWriter:
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work`, which only reads, beside the writes; it sees every write that was answered before."""
-        return (self._writes if self._shares_connection else self._reads).put(work)
+        return (self._writes if self._reader is None else self._reads).put(work)
 
     def close(self) -> None:
         """Take no more work; `run` returns when what is queued is done."""
@@ -119,22 +135,25 @@ class ThreadedWriter:
         """
         in_thread = partial(trio.to_thread.run_sync, limiter=trio.CapacityLimiter(2))
         error: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            try:
-                nursery.start_soon(in_thread, self._keep_writing)
-                await self._opened.wait()
-                reader = self._store.reader()
-                self._shares_connection = reader is None
-                if reader is not None:
-                    reading: Ticket[None] = Ticket()
-                    nursery.start_soon(in_thread, self._keep_reading, reader, reading)
-                    await reading.wait()
-                task_status.started()
-                await self.closed.wait()
-            except Exception as exc:  # outside the nursery it is itself, inside it would be a group of one
-                error = exc
-            finally:
-                self.close()
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    nursery.start_soon(in_thread, self._keep_writing)
+                    await self._opened.wait()
+                    if self._reader is not None:
+                        reading: Ticket[None] = Ticket()
+                        nursery.start_soon(in_thread, self._keep_reading, self._reader, reading)
+                        await reading.wait()
+                    task_status.started()
+                    await self.closed.wait()
+                except Exception as exc:  # outside the nursery it is itself, inside it would be a group of one
+                    error = exc
+                finally:
+                    self.close()
+        finally:
+            self._writes.fail_rest()
+            self._reads.fail_rest()
+            self.closed.answer(None)
         if error is not None:
             raise error
 
@@ -155,7 +174,7 @@ class ThreadedWriter:
             with self._store.transaction():
                 for call in group:
                     answers.append(_attempt(self._store, call))
-        except Exception as error:
+        except BaseException as error:
             if len(group) == 1:
                 group[0].ticket.fail(error)
                 return
@@ -174,7 +193,7 @@ class ThreadedWriter:
                     try:
                         with self._no_fork_while_reading:
                             value = call.work(reader)
-                    except Exception as error:
+                    except BaseException as error:  # whatever it is, its caller hears of it
                         call.ticket.fail(error)
                     else:
                         call.ticket.answer(value)
@@ -208,7 +227,7 @@ def _attempt(store: Store, call: _Call) -> Callable[[], None]:
             value = call.work(store)
     except StoreError:  # the database itself: the transaction may be gone
         raise
-    except Exception as error:
+    except BaseException as error:  # whatever it is, its caller hears of it, and the others' work goes on
         return partial(call.ticket.fail, error)
     return partial(call.ticket.answer, value)
 

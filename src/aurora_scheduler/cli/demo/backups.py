@@ -21,10 +21,10 @@ def back_up(source: Path, target: Path) -> int:
     """
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
-    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading:
-        with closing(sqlite3.connect(partial)) as copy:
-            reading.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # the copy is one file, without a log beside it
+    opened = closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True))
+    with opened as reading, closing(sqlite3.connect(partial)) as copy:
+        reading.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # the copy is one file, without a log beside it
     tables = tables_in(partial)
     os.replace(partial, target)
     return tables

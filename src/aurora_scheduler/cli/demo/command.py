@@ -43,7 +43,7 @@ _SHOWN = 40
     "--db", "database", metavar="PATH", help="A new file, which is kept.  [default: one in a temporary directory]"
 )
 def demo(directory: Path, seconds: float, database: str | None) -> None:
-    """See the scheduler work on real files, killed half-way and started again.
+    r"""See the scheduler work on real files, killed half-way and started again.
 
     One process runs the scheduler: it indexes a directory, backs up its own database, waits for answers, retries what
     fails. This one shows it, kills it with SIGKILL, starts it again, and balances the accounts in the end. It ends
@@ -134,8 +134,8 @@ def _tell_of_backup(backup: Path) -> bool:
     try:
         tables = tables_in(backup)
     except sqlite3.Error as error:
-        click.echo(f"backup: {printable(str(backup))} is not whole: {error}")
+        click.echo(f"backup beside the database: not whole: {error}")
         return False
     said = f"{size(backup.stat().st_size)}, {counted(tables, 'table')}, integrity ok"
-    click.echo(f"backup: {printable(str(backup))} ({said})")
+    click.echo(f"backup beside the database: {printable(backup.name)}, {said}")
     return True

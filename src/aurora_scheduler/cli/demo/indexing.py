@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -58,7 +59,7 @@ def index_directory(
     The files of `database` are passed by: this process has it open, and to close any other descriptor of such a
     file would drop the locks that SQLite has on it.
     """
-    ours = {_identity(file) for file in database.parent.glob(f"{glob_escaped(database.name)}*")}
+    ours = {_identity(file) for file in database.parent.glob(f"{glob.escape(database.name)}*")}
     entries: list[Entry] = []
     octets = unreadable = 0
     is_cut = False
@@ -79,11 +80,6 @@ def index_directory(
         else:
             octets += looks.st_size
     return Index(tuple(entries), octets, unreadable, is_cut)
-
-
-def glob_escaped(name: str) -> str:
-    """A file name as a pattern that matches nothing else."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in name)
 
 
 def _identity(file: Path) -> tuple[int, int]:
