@@ -8,7 +8,7 @@ from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Outcome, Trigger
-from aurora_scheduler.rules import Sleep, cancel_waiting, request_run, resolved, unresolved
+from aurora_scheduler.rules import Sleep, cancel_waiting, is_free, request_run, resolved, unresolved
 from aurora_scheduler.rules.firing import Reason
 from support.lives import (
     DAY,
@@ -95,8 +95,8 @@ def live(life, happenings):
                     life.act()
             case "run by hand":
                 scheduled = life.now
-                taken = {row.scheduled for row in life.rows.values()} | set(instants_of(life.job, life.now))
-                while scheduled in taken:
+                taken = {row.scheduled for row in life.rows.values()}
+                while scheduled in taken or not is_free(life.job, scheduled):
                     scheduled += 1
                 life.apply(request_run(life.job, scheduled, life.now, life.ids())[0])
                 life.act()
@@ -118,6 +118,8 @@ def live(life, happenings):
 @given(jobs, events)
 @example(a_job("every 1 hour"), [Wait(HOUR), Down(5 * HOUR), End("succeeds"), Wait(HOUR)])
 @example(a_job("in 90 minutes", retry_delay=0), [Wait(2 * HOUR), End("fails"), Down(MINUTE), End("is stopped")])
+@example(a_job(starts=START + 1), ["run by hand", "run by hand", Wait(1)])
+@example(a_job(max_runs=2), [Wait(HOUR), Down(HOUR), "cancel what waits", End("succeeds"), Wait(HOUR)])
 @example(a_job("every 7 minutes", max_runs=1), [Down(HOUR), "run by hand", End("fails"), Wait(HOUR), End("succeeds")])
 def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     life = Life(job)

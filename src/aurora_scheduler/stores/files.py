@@ -1,4 +1,4 @@
-"""The file of a database, before SQLite is let near it: is it there, is it one, may it be written?"""
+"""The file of a database, before SQLite is let near it: what is there, and may it be written."""
 
 from __future__ import annotations
 

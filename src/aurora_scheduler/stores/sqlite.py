@@ -162,9 +162,8 @@ class SqliteStore:
         """One writing transaction under the write lock."""
         sql = self._connection
         with translated(self.path), self._locked():
-            if (
-                not self.in_memory and identity_of(self.path) != self._identity
-            ):  # SQLite would go on writing to a file that nobody finds
+            if not self.in_memory and identity_of(self.path) != self._identity:
+                # SQLite itself would go on writing to a file that nobody finds.
                 raise StoreError(self.path, "it was moved, deleted or replaced while it was open; put it back")
             sql.execute("BEGIN IMMEDIATE")
             try:
