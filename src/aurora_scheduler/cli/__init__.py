@@ -25,7 +25,7 @@ __all__ = ["main"]
 )
 @click.version_option(package_name="aurora-scheduler", prog_name="aurora")
 def main() -> None:
-    r"""Persistent jobs, fired on time.
+    """Persistent jobs, fired on time.
 
     \b
     Examples:

@@ -55,7 +55,9 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]]) -> 
 
 
 def file_of(database: str) -> Path | None:
-    """The file that a database's name means, or None for one in memory."""
+    """The file that a database's name means, or None for one that is no file."""
     scheme, separator, rest = database.partition("://")
-    path = rest.removeprefix("/") if separator and scheme.lower() == "sqlite" else database
+    if separator and scheme.lower() != "sqlite":
+        return None
+    path = rest.removeprefix("/") if separator else database
     return None if path in ("", ":memory:") else Path(path).expanduser()

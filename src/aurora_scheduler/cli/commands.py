@@ -36,7 +36,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="A JSON array
 @click.option("--tag", help="Only jobs with this tag.")
 @json_option
 def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool) -> None:
-    r"""List the jobs, oldest first.
+    """List the jobs, oldest first.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool)
 @click.option("--limit", type=click.IntRange(min=1, max=10**9), default=20, show_default=True, help="How many.")
 @json_option
 def history(database: str, job: str | None, status: str | None, limit: int, as_json: bool) -> None:
-    r"""Show the executions, newest first: what ran, what did not, and why.
+    """Show the executions, newest first: what ran, what did not, and why.
 
     \b
     Examples:
@@ -112,7 +112,7 @@ def _read_time(ctx: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--from", "start", metavar="TIME", callback=_read_time, help="Firings after this time.  [default: now]")
 @json_option
 def upcoming(schedule: str, tz: str | None, count: int, start: datetime | None, as_json: bool) -> None:
-    r"""Show when a SCHEDULE fires next.
+    """Show when a SCHEDULE fires next.
 
     \b
     Examples:

@@ -43,7 +43,7 @@ _SHOWN = 40
     "--db", "database", metavar="PATH", help="A new file, which is kept.  [default: one in a temporary directory]"
 )
 def demo(directory: Path, seconds: float, database: str | None) -> None:
-    r"""See the scheduler work on real files, killed half-way and started again.
+    """See the scheduler work on real files, killed half-way and started again.
 
     One process runs the scheduler: it indexes a directory, backs up its own database, waits for answers, retries what
     fails. This one shows it, kills it with SIGKILL, starts it again, and balances the accounts in the end. It ends
@@ -69,7 +69,7 @@ def demo(directory: Path, seconds: float, database: str | None) -> None:
 def _new_file(database: str | None, temporary: Path) -> Path:
     """The demo's file. One that is there already is somebody's: its jobs would be fired, and its scheduler killed."""
     file = temporary if database is None else file_of(database)
-    if file is None or "://" in str(file):
+    if file is None:
         raise click.BadParameter("two processes share it: it must be a file", param_hint="--db")
     if file.is_symlink() or file.exists():
         raise click.BadParameter(f"{shown(str(file), 300)} is there already; give a new file", param_hint="--db")
