@@ -167,11 +167,6 @@ def test_looking_fires_nothing_and_takes_nothing_over(aurora, database):
     assert aurora("history", "--db", database, "--json").stdout == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a store opens and closes the database file beside its own connection, which drops the locks of that "
-    "connection; the close of another process then removes the write-ahead log under it",
-)
 def test_looking_leaves_the_log_of_a_scheduler_at_work_alone(aurora, database):
     """What the scheduler has committed since the last checkpoint is in that file, and nowhere else."""
     log = database.with_name("jobs.db-wal")

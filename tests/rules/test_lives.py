@@ -131,10 +131,12 @@ def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     expected = instants_of(job, active_until)
     most = job.policies.max_runs
     if most is not None:
-        queued = sum(row.reason == Reason.QUEUED for row in life.waiting)  # sure to be claimed
-        assert life.job.runs + queued <= most
-        if life.job.runs + queued == most:  # then nothing more falls due
-            last = max(row.last_scheduled for row in rows if row.trigger is Trigger.SCHEDULE)
+        firings = [row for row in rows if row.trigger is Trigger.SCHEDULE and row.attempt == 1]
+        assert sum(row.started is not None for row in firings) <= most
+        # One that is cancelled in the queue has had its place all the same.
+        placed = sum(row.status not in (ExecutionStatus.MISSED, ExecutionStatus.SKIPPED) for row in firings)
+        if placed >= most and life.job.next_fire is None:  # then nothing more falls due
+            last = max(row.last_scheduled for row in firings)
             expected = [instant for instant in expected if instant <= last]
     if life.job.status is JobStatus.ACTIVE or active_until == life.now:
         check_instants(rows, expected)  # I1, I3

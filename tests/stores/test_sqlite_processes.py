@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from aurora_scheduler.errors import StoreUnavailableError
+from aurora_scheduler.errors import ForeignTablesError, StoreUnavailableError
 from aurora_scheduler.model import ExecutionStatus
 from aurora_scheduler.stores import SqliteStore, sqlite
 from aurora_scheduler.stores.locks import FileLock
@@ -275,22 +276,76 @@ def test_a_forked_child_that_ends_does_not_take_its_parents_locks_along(path):
 # Close ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_close_that_does_not_get_the_write_lock_gives_back_the_owners_all_the_same(path, monkeypatch):
-    """Otherwise a scheduler that has stopped would keep every other from taking over."""
+@pytest.fixture
+def held_up(path, monkeypatch) -> Iterator[tuple[SqliteStore, sqlite3.Connection]]:
+    """An owning store, and its connection, whose close did not get the write lock; the lock is free again now."""
     store = opened(path)
     store.own(OWNER)
+    connection = store._connection
     busy = FileLock(f"{path}-aurora.lock")
     assert busy.try_lock()
     monkeypatch.setattr(sqlite, "_PATIENCE", 0.02)
     with pytest.raises(StoreUnavailableError):
         store.close()
     busy.close()
+    yield store, connection
+    store.close()
+    connection.close()
+
+
+def test_a_close_that_does_not_get_the_write_lock_gives_back_the_owners_all_the_same(path, held_up):
+    """Otherwise a scheduler that has stopped would keep every other from taking over."""
     other = opened(path)
-    try:
-        assert other.own("another")
-    finally:
-        other.close()
-        store.close()
+    owns = other.own("another")
+    other.close()
+    assert owns
+
+
+def test_a_close_that_did_not_get_the_write_lock_loses_no_connection(held_up):
+    """The garbage collector would close it at some time, without the lock, and warn of it."""
+    store, connection = held_up
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+class WatchedStore(SqliteStore):
+    """Notes whether the write lock was free when a connection was closed."""
+
+    was_free: list[bool]
+
+    def _connect(self):
+        store = self
+        store.was_free = []
+
+        class WatchedConnection(sqlite3.Connection):
+            def close(self):
+                probe = FileLock(f"{store.path}-aurora.lock")
+                store.was_free.append(probe.try_lock())
+                probe.close()
+                super().close()
+
+        return sqlite3.connect(self.path, isolation_level=None, factory=WatchedConnection)
+
+
+def test_a_connection_is_closed_under_the_write_lock(path):
+    """The last one that is closed checkpoints."""
+    store = WatchedStore(str(path))
+    store.open()
+    insert(store, make_job())
+    store.close()
+    assert store.was_free == [False]
+
+
+def test_a_connection_to_a_database_that_is_refused_is_closed_under_the_write_lock_too(path):
+    """It may be one that was left with a log: another release's, say."""
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE aurora_jobs (id)")
+    connection.close()
+    store = WatchedStore(str(path))
+    with pytest.raises(ForeignTablesError):
+        store.open()
+    assert store.was_free == [False]
 
 
 def test_closing_one_store_leaves_the_others_locks(path):

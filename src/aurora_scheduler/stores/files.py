@@ -1,17 +1,25 @@
-"""The file of a database, before SQLite is let near it: what is there, and may it be written."""
+"""The file of a database, before SQLite is let near it: what is there, and may it be written.
+
+The file itself is never opened here. Closing any descriptor of it would drop the locks that this process's connections
+have on it: the next process to close would believe itself to be the last, and remove the write-ahead log under them.
+SQLite keeps count of its own descriptors; so it is SQLite that looks whether it is a database.
+"""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
+from aurora_scheduler.stores.faults import translated
 
 __all__ = ["identity_of", "look_at"]
 
-_MAGIC = b"SQLite format 3\0"
+#: The smallest page, and so the smallest database.
+_SMALLEST = 512
 
 
 def look_at(name: str) -> None:
@@ -32,12 +40,24 @@ def look_at(name: str) -> None:
         if not writable or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
             # The administrator could write it all the same; who took the permission away did not want that.
             raise StoreReadOnlyError(name, "it, or its directory, is read-only; allow writing, or give another path")
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+        _see_that_it_is_a_database(path)
     except OSError as error:
         raise StoreError(name, f"it cannot be opened ({error}); check the path and its permissions") from error
-    if head and head != _MAGIC:
-        raise NotADatabaseError(name, "it is not an SQLite database, and was left untouched; give another path")
+
+
+def _see_that_it_is_a_database(path: Path) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        return
+    # Immutable: SQLite looks at the file alone, takes no lock, and makes no file beside it.
+    look = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        with translated(str(path)):
+            look.execute("PRAGMA schema_version").fetchone()
+    finally:
+        look.close()
+    if size < _SMALLEST:
+        raise NotADatabaseError(str(path), "it is not an SQLite database, and was left untouched; give another path")
 
 
 def identity_of(path: str) -> tuple[int, int] | None:

@@ -40,4 +40,10 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     if separator:
         # As SQLAlchemy has it: "sqlite:///jobs.db" is relative, "sqlite:////var/jobs.db" absolute, "sqlite://" memory.
         text = rest.removeprefix("/") or ":memory:"
-    return SqliteStore(text if text == ":memory:" else str(Path(text).expanduser()), durability=durability)
+    if text == ":memory:":
+        return SqliteStore(text, durability=durability)
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # "~nobody/…"
+        raise OptionError("database", text, f"{error}; accepted: {_ACCEPTED}") from error
+    return SqliteStore(str(path), durability=durability)

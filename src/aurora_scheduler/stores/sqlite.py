@@ -98,12 +98,14 @@ class SqliteStore:
                     return
                 with self._locked():
                     self._sql = self._connect()
-                    self._prepare(self._sql)
+                    try:
+                        self._prepare(self._sql)
+                    except BaseException:
+                        self._sql.close()
+                        self._sql = None
+                        raise
             self._identity = None if self.in_memory else identity_of(self.path)
         except BaseException:
-            if self._sql is not None:
-                self._sql.close()
-                self._sql = None
             self._write_lock.close()
             raise
 
@@ -130,12 +132,15 @@ class SqliteStore:
         return None if self.in_memory else SqliteStore(self.path, reading=True)
 
     def close(self) -> None:
-        """Let go of the database and the locks. The last close checkpoints, so it is made under the write lock."""
-        sql, self._sql = self._sql, None
+        """Let go of the database and the locks. The last close checkpoints, so it is made under the write lock.
+
+        Where that cannot be had, the owner's is given back all the same, and the connection is for the next try.
+        """
         try:
-            if sql is not None:
+            if self._sql is not None:
                 with translated(self.path), self._locked():
-                    sql.close()
+                    self._sql.close()
+                    self._sql = None
         finally:
             self.disown()
             self._owner_lock.close()
