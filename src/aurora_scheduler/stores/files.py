@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
-from aurora_scheduler.stores.faults import translated
 
 __all__ = ["identity_of", "look_at"]
 
@@ -52,11 +51,14 @@ def _see_that_it_is_a_database(path: Path) -> None:
     # Immutable: SQLite looks at the file alone, takes no lock, and makes no file beside it.
     look = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
-        with translated(str(path)):
-            look.execute("PRAGMA schema_version").fetchone()
+        look.execute("PRAGMA schema_version").fetchone()
+        is_one = size >= _SMALLEST
+    except sqlite3.DatabaseError as error:
+        # Anything else may be another process's checkpoint, seen half-way; opening it in earnest will tell.
+        is_one = error.sqlite_errorname != "SQLITE_NOTADB"
     finally:
         look.close()
-    if size < _SMALLEST:
+    if not is_one:
         raise NotADatabaseError(str(path), "it is not an SQLite database, and was left untouched; give another path")
 
 
