@@ -293,10 +293,10 @@ class SqliteStore:
         """One more than any job, execution or change of this id has."""
         with translated(self.path):
             (highest,) = self._connection.execute(
-                "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = ?1), 0),"
-                " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = ?1), 0),"
-                " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = ?1), 0))",
-                (job_id,),
+                "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = :id), 0),"
+                " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = :id), 0),"
+                " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = :id), 0))",
+                {"id": job_id},
             ).fetchone()
         return int(highest) + 1
 
@@ -374,9 +374,9 @@ class SqliteStore:
         """The jobs, oldest first."""
         with translated(self.path):
             rows = self._connection.execute(
-                f"{_SELECT_JOB} WHERE (?1 IS NULL OR status = ?1)"
-                " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?2)) ORDER BY created, id",
-                (status, tag),
+                f"{_SELECT_JOB} WHERE (:status IS NULL OR status = :status)"
+                " AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)) ORDER BY created, id",
+                {"status": status, "tag": tag},
             ).fetchall()
         return [job_value(row) for row in rows]
 
