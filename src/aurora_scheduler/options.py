@@ -34,6 +34,8 @@ FIELDS: Mapping[str, str] = {
     "runner": "runner",
 }
 
+#: Options that are no policies, and are read elsewhere.
+_BESIDE = ("job_id", "if_exists", "timezone", "tags")
 _NOT_BUILT = ("misfire", "misfire_grace", "max_instances", "timeout", "jitter")
 _LONGEST_NAME = 255
 _MOST_TAGS = 100
@@ -123,8 +125,9 @@ def checked_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
 def _unknown(option: str, value: object) -> UnknownOptionError:
     if option in _NOT_BUILT:
         return UnknownOptionError(option, value, "this option is not available yet")
-    near = get_close_matches(option, FIELDS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(FIELDS)}"
+    names = (*_BESIDE, *FIELDS)
+    near = get_close_matches(option, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(names)}"
     return UnknownOptionError(option, value, f"there is no such option{hint}")
 
 
