@@ -1,4 +1,4 @@
-"""A first reading: 1,000 jobs `every 1 second` for 20 seconds, on a file, with the default durability.
+"""A first reading: 1,000 jobs `every 1 second`, spread over the second, for 20 seconds, on a file, fully durable.
 
 Prints how many firings came due, how many have a record, how many were lost, and how late the callbacks began; then
 what `import aurora_scheduler` takes beside `import trio`.
@@ -10,10 +10,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from aurora_scheduler import CronService, Execution, ExecutionStatus
+import trio
+
+from aurora_scheduler import Execution, ExecutionStatus, NewJob, SchedulerManager
 
 JOBS = 1000
 SECONDS = 20
@@ -27,21 +29,26 @@ async def atick() -> None:
     """A callback that does nothing, in the scheduler's loop."""
 
 
-def read(callback: str, directory: Path) -> None:
-    """Fire the jobs, stop, and count what stands in the history."""
-    with CronService(directory / f"{callback}.db", keep_executions=10 * SECONDS) as cron:
-        ids = [
-            cron.schedule_relative(name=f"job {number}", relative_time="every 1 second", callback=globals()[callback])
+async def read(callback: str, directory: Path) -> None:
+    """Create the jobs at once, fire them, pause them, and count what stands in the history."""
+    async with SchedulerManager(directory / f"{callback}.db", keep_executions=10 * SECONDS) as manager:
+        begin = datetime.now(UTC) + timedelta(seconds=2)
+        ids = await manager.create_jobs(
+            NewJob(
+                name=f"job {number}",
+                schedule="every 1 second",
+                callback=globals()[callback],
+                start_at=begin + timedelta(seconds=number / JOBS),
+            )
             for number in range(JOBS)
-        ]
-        threading.Event().wait(SECONDS)
-        anchors = {job.id: job.created_at for job in cron.get_all_jobs()}
+        )
+        await trio.sleep(2 + SECONDS)
         for job_id in ids:
-            cron.pause_job(job_id)
-        ends = {job_id: cron.get_job(job_id).updated_at for job_id in ids}  # type: ignore[union-attr]
-    with CronService(directory / f"{callback}.db") as cron:
-        rows = [row for job_id in ids for row in cron.get_executions(job_id, limit=10 * SECONDS)]
-    expected = sum(int((ends[job_id] - anchors[job_id]).total_seconds()) for job_id in ids)
+            await manager.deactivate_job(job_id)
+        jobs = await manager.get_all_jobs()
+    async with SchedulerManager(directory / f"{callback}.db", keep_executions=10 * SECONDS) as manager:
+        rows = [row for job_id in ids for row in await manager.get_executions(job_id, limit=10 * SECONDS)]
+    expected = sum((job.updated_at - job.start_at) // timedelta(seconds=1) + 1 for job in jobs if job.start_at)
     report(callback, expected, rows)
 
 
@@ -70,6 +77,6 @@ def imports() -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
-        read("tick", Path(directory))
-        read("atick", Path(directory))
+        trio.run(read, "tick", Path(directory))
+        trio.run(read, "atick", Path(directory))
     imports()
