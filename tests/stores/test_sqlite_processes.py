@@ -369,6 +369,36 @@ def test_closing_one_store_leaves_the_others_locks(path):
     owner.close()
 
 
+READ_AND_CLOSE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM aurora_jobs").fetchone()[0])
+connection.close()
+"""
+
+
+@pytest.mark.parametrize("meanwhile", ["opened and closed", "refused"])
+def test_another_store_in_this_process_does_not_cost_the_first_its_log(path, meanwhile, monkeypatch):
+    """Closing any descriptor of the file would drop the locks of this process on it.
+
+    Another program that reads and closes would then think itself the last, and delete the log that is in use.
+    """
+    first = opened(path)
+    insert(first, make_job("1"))
+    if meanwhile == "refused":
+        monkeypatch.setattr(sqlite, "_PATIENCE", 0.02)
+        with first.transaction(), pytest.raises(StoreUnavailableError):
+            SqliteStore(str(path)).open()
+    else:
+        opened(path).close()
+    assert run(READ_AND_CLOSE, path) == "1"
+    insert(first, make_job("2"))
+    assert path.with_name("jobs.db-wal").exists()
+    assert run(READ_AND_CLOSE, path) == "2"
+    first.close()
+    assert sql(path, "PRAGMA integrity_check") == [("ok",)]
+
+
 # The write-ahead log ----------------------------------------------------------------------------------------------
 
 
