@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_scheduler.errors import ForeignTablesError, StoreUnavailableError
+from aurora_scheduler.errors import ForeignTablesError, StoreError, StoreUnavailableError
 from aurora_scheduler.model import ExecutionStatus
 from aurora_scheduler.stores import SqliteStore, sqlite
 from aurora_scheduler.stores.locks import FileLock
@@ -491,3 +491,55 @@ def test_a_log_that_cannot_be_moved_into_the_database_does_not_undo_the_word_giv
     outcomes = run(FILE_SIZE_LIMIT, path).splitlines()
     assert "written" in outcomes
     assert set(outcomes) <= {"written", "refused"}
+
+
+# One file, one owner, however it is reached -------------------------------------------------------------------------
+
+
+def test_a_file_reached_by_a_symbolic_link_has_the_same_owner(path):
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    one, other = opened(path), opened(link)
+    assert one.own(OWNER)
+    assert not other.own("another")
+    one.close()
+    assert other.own("another")
+    other.close()
+
+
+def test_a_file_with_two_names_is_refused_untouched(path):
+    """SQLite would keep a log under each name, and damage the database."""
+    opened(path).close()
+    second = path.with_name("second.db")
+    second.hardlink_to(path)
+    before = path.read_bytes()
+    for name in (path, second):
+        with pytest.raises(StoreError, match="hard link"):
+            opened(name)
+    assert path.read_bytes() == before
+
+
+def test_an_owner_whose_lock_file_was_deleted_takes_it_anew(path):
+    one, other = opened(path), opened(path)
+    assert one.own(OWNER)
+    for lock in path.parent.glob("*-aurora.*"):
+        lock.unlink()
+    with one.transaction():
+        pass
+    assert not other.own("another")
+    one.close()
+    other.close()
+
+
+def test_an_owner_that_comes_too_late_for_its_deleted_lock_file_is_told(path):
+    one, other = opened(path), opened(path)
+    assert one.own(OWNER)
+    for lock in path.parent.glob("*-aurora.*"):
+        lock.unlink()
+    assert other.own("another")
+    with pytest.raises(StoreError, match="another scheduler"), one.transaction():
+        pass
+    assert not one._is_owner
+    one.close()
+    assert not opened(path).own("a third"), "and gives back nothing that is not its own"
+    other.close()

@@ -35,6 +35,9 @@ def look_at(name: str) -> None:
             return
         if not path.is_file():
             raise NotADatabaseError(name, "it is not a regular file; give another path")
+        if path.stat().st_nlink > 1:
+            # SQLite names the log after the file: under two names there would be two logs, and a damaged database.
+            raise StoreError(name, "the file has several names (hard links); keep one of them, or use a symbolic link")
         writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
         if not writable or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
             # The administrator could write it all the same; who took the permission away did not want that.

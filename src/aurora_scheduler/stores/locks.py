@@ -29,12 +29,24 @@ class FileLock:
 
     def try_lock(self) -> bool:
         """Take the lock if it is free."""
-        descriptor = self._open()
+        while True:
+            try:
+                fcntl.flock(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.is_in_place():
+                    return False
+            if self.is_in_place():
+                return True
+            self.close()  # the file was deleted under us: a lock on it is a lock that nobody else sees
+
+    def is_in_place(self) -> bool:
+        """Whether the file that this lock is on is still the one that others find."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            found = os.stat(self.path)
+        except FileNotFoundError:
             return False
-        return True
+        mine = os.fstat(self._open())
+        return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
 
     def lock(self, patience: float) -> None:
         """Take the lock, waiting at most about `patience` seconds. Raises `StoreUnavailableError`."""
@@ -79,6 +91,10 @@ class NoLock(FileLock):
 
     def try_lock(self) -> bool:
         """There is nobody else."""
+        return True
+
+    def is_in_place(self) -> bool:
+        """There is no file."""
         return True
 
     def unlock(self) -> None:

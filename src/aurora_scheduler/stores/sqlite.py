@@ -77,8 +77,10 @@ class SqliteStore:
         self._reading = reading
         self._sql: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._write_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.lock")
-        self._owner_lock = NoLock() if self.in_memory else FileLock(f"{path}-aurora.owner")
+        # Beside the file itself, whatever link it is reached by: who uses another name must meet the same locks.
+        beside = path if self.in_memory else os.path.realpath(path)
+        self._write_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.lock")
+        self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
         self._checkpoint_at = _CHECKPOINT_BYTES
 
@@ -170,6 +172,7 @@ class SqliteStore:
             if not self.in_memory and identity_of(self.path) != self._identity:
                 # SQLite itself would go on writing to a file that nobody finds.
                 raise StoreError(self.path, "it was moved, deleted or replaced while it was open; put it back")
+            self._see_that_it_is_ours()
             sql.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -226,6 +229,15 @@ class SqliteStore:
             self._owner_lock.write(f"{owner} {os.getpid()}\n")
             self._is_owner = True
         return self._is_owner
+
+    def _see_that_it_is_ours(self) -> None:
+        """An owner whose lock file was deleted takes the lock anew, under the write lock; or learns that it is late."""
+        if not self._is_owner or self._owner_lock.is_in_place():
+            return
+        self._is_owner = self._owner_lock.try_lock()
+        if not self._is_owner:
+            raise StoreError(self.path, "its lock file was deleted, and another scheduler has become its owner since")
+        _log.warning("the lock file of %s was deleted; it was made anew: leave it there", self.path)
 
     def disown(self) -> None:
         """Let another process become the owner."""
