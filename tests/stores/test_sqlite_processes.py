@@ -541,5 +541,7 @@ def test_an_owner_that_comes_too_late_for_its_deleted_lock_file_is_told(path):
         pass
     assert not one._is_owner
     one.close()
-    assert not opened(path).own("a third"), "and gives back nothing that is not its own"
+    third = opened(path)
+    assert not third.own("a third"), "and the first gave back nothing that was not its own"
+    third.close()
     other.close()
