@@ -129,10 +129,12 @@ class Host:
             self._awaited.setdefault(execution_id, []).append(ticket)
         return ticket
 
-    def forget_end(self, execution_id: str) -> None:
-        """Nobody waits for that execution any more."""
+    def fail_end(self, execution_id: str, error: BaseException) -> None:
+        """That execution will never be: who waits for its end hears why."""
         with self._gate:
-            self._awaited.pop(execution_id, None)
+            tickets = self._awaited.pop(execution_id, ())
+        for ticket in tickets:
+            ticket.fail(error)
 
     def check(self) -> None:
         """Raise `SchedulerStopped` where calls are not taken."""
@@ -258,6 +260,9 @@ def _stop_at_exit() -> None:
     """The interpreter is going: nothing new starts, callbacks get a moment, the store is closed."""
     hosts = [host for host in list(_alive) if host.is_open]
     tickets = [host.stop(_EXIT_DRAIN) for host in hosts]
+    patience = _EXIT
     for ticket in tickets:
-        with suppress(TimeoutError):
-            ticket.result(_EXIT)
+        try:
+            ticket.result(patience)
+        except TimeoutError:
+            patience = 0.0  # the time of one is the time of all: they stop side by side

@@ -160,7 +160,7 @@ class Scheduler:
         known = _text("job_id", job_id)
         ended = host.await_end(execution_id)
         asked = host.write(lambda store: commands.run_job(store, self.clock, known, execution_id))
-        asked.on_failure(ended.fail)
+        asked.on_failure(partial(host.fail_end, execution_id))
         return ended
 
     def cancel(self, execution_id: str) -> Ticket[bool]:

@@ -357,6 +357,36 @@ def test_a_thread_that_will_not_end_is_let_go_and_its_firing_recovered(
     assert [(first.attempt, first.status), (second.attempt, second.status)] == [(1, "lost"), (2, "succeeded")]
 
 
+def test_a_stop_that_lets_a_callback_go_is_no_failure(
+    database: Path, monkeypatch: pytest.MonkeyPatch, stage: Stage, caplog: pytest.LogCaptureFixture
+):
+    """What goes on beside the firing ends with the store; it does not stumble over its being closed."""
+    monkeypatch.setattr("aurora_scheduler.engine.engine._AFTER_CANCEL", 0.1)
+    cron = CronService(database)
+    cron.start()
+    job_id = cron.schedule_relative(
+        name="x", relative_time="every 1 hour", callback=callbacks.swallow_cancellation, callback_args=stage.args
+    )
+    cron.run_job(job_id)
+    assert stage.begun.wait(DEADLINE)
+    finishes(lambda: cron.shutdown(drain=0))
+    thread = next(thread for thread in threading.enumerate() if thread.name == "aurora-scheduler")
+    threading.Event().wait(0.7)  # longer than the keepers sleep: time for them to stumble
+    stage.may_end.set()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == []
+
+
+def test_a_run_that_could_not_be_asked_for_is_not_waited_for(database: Path):
+    with CronService(database) as cron:
+        for _ in range(3):
+            with pytest.raises(JobNotFoundError):
+                cron.run_job("nobody", wait=True)
+        assert cron._scheduler._host is not None
+        assert cron._scheduler._host._awaited == {}
+
+
 def test_shutdown_inside_a_callback_returns_at_once(database: Path, stage: Stage):
     cron = CronService(database)
     cron.start()

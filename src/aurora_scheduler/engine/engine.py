@@ -82,7 +82,7 @@ class Engine:
                     await self._stopping.wait()
                     self.book.tending = None
                     tending.cancel_scope.cancel()
-                await self._end_attempts(performing)
+                await self._end_attempts(keeping)
             keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
@@ -135,7 +135,7 @@ class Engine:
         if settings.watch_clock:
             nursery.start_soon(keeper.watch_clock, self.book)
 
-    async def _end_attempts(self, performing: trio.Nursery) -> None:
+    async def _end_attempts(self, keeping: trio.Nursery) -> None:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""
         with trio.move_on_after(self._drain):
             await self.book.until_idle()
@@ -149,4 +149,4 @@ class Engine:
                 _log.error("the callback of job %r did not end; its firing is recovered at the next start", name)
             self.abandoned = True
             self.writer.close()
-            performing.cancel_scope.cancel()
+            keeping.cancel_scope.cancel()  # with all inside: what keeps beside the firing has no store any more

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -27,8 +26,6 @@ from aurora_scheduler.ports import Clock
 from aurora_scheduler.tickets import Ticket
 
 __all__ = ["Home", "Runner", "Runners"]
-
-_log = logging.getLogger("aurora_scheduler.engine")
 
 #: How long, in seconds, the application's loop may take to say that it has begun a callback.
 _ANSWER_WITHIN = 5.0

@@ -45,7 +45,7 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                     await book.commit(entry, commit)
                 case Claim():
                     await _claim(book, entry, step)
-            pauses = Pauses()
+            pauses.reset()
         except AlreadyRecorded:
             recorded = True
         except Refused:
