@@ -11,6 +11,7 @@ Where things are:
 - `interval`: `every 5 minutes`; durations.
 - `once`: `in 30 minutes`, `2030-05-28 15:30`.
 - `cron`: `0 9 * * 1-5`, from text to a pattern; `cronfields`: what each field accepts, and the hints.
+- `calendar`: a pattern laid over the stretches of a time zone.
 - `pattern`: which times of which days a cron expression names, on a calendar without zones.
 - `zones`: time zones, and the daylight-saving rule; `local`: the machine's own zone.
 """

@@ -42,18 +42,44 @@ class Schedule(ABC):
         """
 
     @abstractmethod
+    def previous_instant(self, before: int) -> int | None:
+        """The last instant strictly before `before`, or None if there is none."""
+
+    @abstractmethod
+    def count(self, after: int, until: int) -> int:
+        """How many instants there are strictly after `after` and not later than `until`."""
+
     def span(self, first: int, until: int) -> tuple[int, int]:
         """The last instant that is not later than `until`, and how many there are from `first` to that one.
 
         `first` must be an instant of this schedule, and `until` not earlier; both ends count.
         """
+        last = self.previous_instant(until + 1)
+        assert last is not None
+        return last, self.count(first - 1, last)
 
     def next_fire(self, after: datetime) -> datetime | None:
         """The first firing strictly after `after`, in the schedule's zone, or None if there is none.
 
         A naive datetime is read in the schedule's zone.
         """
-        instant = self.next_instant(instant_of_datetime(after, self.zone))
+        return self._shown(self.next_instant(instant_of_datetime(after, self.zone)))
+
+    def previous_fire(self, before: datetime) -> datetime | None:
+        """The last firing strictly before `before`, in the schedule's zone, or None if there is none.
+
+        A naive datetime is read in the schedule's zone.
+        """
+        return self._shown(self.previous_instant(instant_of_datetime(before, self.zone)))
+
+    def count_fires(self, after: datetime, until: datetime) -> int:
+        """How many firings there are strictly after `after` and not later than `until`, without walking them.
+
+        Naive datetimes are read in the schedule's zone.
+        """
+        return self.count(instant_of_datetime(after, self.zone), instant_of_datetime(until, self.zone))
+
+    def _shown(self, instant: int | None) -> datetime | None:
         return None if instant is None else aware(instant, self.zone)
 
 

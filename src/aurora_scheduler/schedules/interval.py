@@ -51,14 +51,28 @@ class Interval(Schedule):
 
     def next_instant(self, after: int) -> int | None:
         """The first firing strictly after `after`, or None beyond the year 9999."""
-        k = max((after - self.anchor) // self.period + 1, 0 if self.from_anchor else 1)
+        k = max(self._number(after) + 1, self._first)
         instant = self.anchor + k * self.period
         return instant if instant <= LAST else None
 
-    def span(self, first: int, until: int) -> tuple[int, int]:
-        """The last firing that is not later than `until`, and how many there are from `first` to that one."""
-        further = (min(until, LAST) - first) // self.period
-        return first + further * self.period, further + 1
+    def previous_instant(self, before: int) -> int | None:
+        """The last firing strictly before `before`, or None before the first."""
+        k = self._number(min(before - 1, LAST))
+        return self.anchor + k * self.period if k >= self._first else None
+
+    def count(self, after: int, until: int) -> int:
+        """How many firings there are strictly after `after` and not later than `until`."""
+        before_first = self._first - 1
+        return max(0, max(self._number(min(until, LAST)), before_first) - max(self._number(after), before_first))
+
+    @property
+    def _first(self) -> int:
+        """The number of the first firing; the anchor has number 0."""
+        return 0 if self.from_anchor else 1
+
+    def _number(self, instant: int) -> int:
+        """The number of the last firing that is not later than `instant`, were there no first one."""
+        return (instant - self.anchor) // self.period
 
 
 def read_interval(text: str, reading: Reading) -> Interval:

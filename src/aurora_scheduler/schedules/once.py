@@ -56,9 +56,13 @@ class Once(Schedule):
         """The instant, if it is strictly after `after`."""
         return self.instant if self.instant > after else None
 
-    def span(self, first: int, until: int) -> tuple[int, int]:
-        """The one instant there is."""
-        return self.instant, 1
+    def previous_instant(self, before: int) -> int | None:
+        """The instant, if it is strictly before `before`."""
+        return self.instant if self.instant < before else None
+
+    def count(self, after: int, until: int) -> int:
+        """One, if the instant is strictly after `after` and not later than `until`."""
+        return int(after < self.instant <= until)
 
 
 def read_delay(text: str, reading: Reading) -> Once:

@@ -5,10 +5,10 @@ A calendar without zones: every day has 24 hours here. Wall times are microsecon
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import MAXYEAR, date
+from datetime import MAXYEAR, MINYEAR, date
 from functools import lru_cache
 
 from aurora_scheduler.schedules.zones import DAY
@@ -68,16 +68,14 @@ class Pattern:
             return None
         return found * DAY + self.times[index if found == day else 0]
 
-    def before(self, wall: int) -> int:
-        """The last wall time of the pattern that is earlier than `wall`; there must be one not long before."""
+    def before(self, wall: int) -> int | None:
+        """The last wall time of the pattern that is earlier than `wall`; None: there is none since the year 1."""
         day, time = divmod(wall, DAY)
-        index = bisect_left(self.times, time) if self._has(day) else 0
-        if index:
-            return day * DAY + self.times[index - 1]
-        day -= 1
-        while not self._has(day):
-            day -= 1
-        return day * DAY + self.times[-1]
+        index = bisect_left(self.times, time)
+        found = self._day_until(day if index else day - 1)
+        if found is None:
+            return None
+        return found * DAY + self.times[index - 1 if found == day else -1]
 
     def count(self, start: int, end: int) -> int:
         """How many wall times of the pattern lie from `start` to before `end`."""
@@ -92,25 +90,47 @@ class Pattern:
             day = self._day_from(day + 1)
         return total
 
-    def _has(self, day: int) -> bool:
-        return self._day_from(day) == day
-
     def _day_from(self, day: int) -> int | None:
         """The first matching day that is not before `day`, in days since 1970-01-01."""
-        ordinal = day + _EPOCH
-        if ordinal > date.max.toordinal():
+        start = _date(day)
+        if start is None:
             return None
-        start = date.fromordinal(ordinal)
         year, month, number = start.year, start.month, start.day
         while year <= min(start.year + _CALENDAR_REPEATS, MAXYEAR):
             if month in self.months:
-                first = date(year, month, 1)
-                matching = _matching(self.days, first.isoweekday() % 7, _length(year, month))
+                matching = self._matching(year, month)
                 index = bisect_left(matching, number)
                 if index < len(matching):
-                    return first.toordinal() - _EPOCH + matching[index] - 1
+                    return _day(year, month, matching[index])
             year, month, number = (year, month + 1, 1) if month < 12 else (year + 1, 1, 1)
         return None
+
+    def _day_until(self, day: int) -> int | None:
+        """The last matching day that is not after `day`, in days since 1970-01-01."""
+        start = _date(day)
+        if start is None:
+            return None
+        year, month, number = start.year, start.month, start.day
+        while year >= max(start.year - _CALENDAR_REPEATS, MINYEAR):
+            if month in self.months:
+                matching = self._matching(year, month)
+                index = bisect_right(matching, number)
+                if index:
+                    return _day(year, month, matching[index - 1])
+            year, month, number = (year, month - 1, 31) if month > 1 else (year - 1, 12, 31)
+        return None
+
+    def _matching(self, year: int, month: int) -> tuple[int, ...]:
+        return _matching(self.days, date(year, month, 1).isoweekday() % 7, _length(year, month))
+
+
+def _date(day: int) -> date | None:
+    ordinal = day + _EPOCH
+    return date.fromordinal(ordinal) if 1 <= ordinal <= date.max.toordinal() else None
+
+
+def _day(year: int, month: int, number: int) -> int:
+    return date(year, month, number).toordinal() - _EPOCH
 
 
 @lru_cache(maxsize=8192)
