@@ -71,6 +71,8 @@ class ScheduleError(AuroraError, ValueError):
         text: the schedule as it was given.
         part: the part of it that is at fault, or None where that is the whole.
         accepted: what is accepted there, in words, or None.
+        position: where the part begins in the text, if that is known; the message then points there.
+        nearest: a schedule near to the text that is accepted, or None.
     """
 
     def __init__(
@@ -80,14 +82,20 @@ class ScheduleError(AuroraError, ValueError):
         *,
         part: str | None = None,
         accepted: str | None = None,
+        position: int | None = None,
+        nearest: str | None = None,
         what: str = "schedule",
     ) -> None:
         self.text = text
         self.part = part
         self.accepted = accepted
+        self.position = position
+        self.nearest = nearest
         at = f" at {shown(part)}" if part is not None and part != text else ""
-        tail = f"; accepted: {accepted}" if accepted else ""
-        super().__init__(f"cannot use the {what} {shown(text)}{at}: {reason}{tail}")
+        tail = f'; the nearest that is accepted: "{nearest}"' if nearest else f"; accepted: {accepted}" * bool(accepted)
+        # The caret's line goes last, where nothing can break it.
+        caret = "" if position is None else f"\n    {text}\n    {' ' * position}{'^' * len(part or '^')}"
+        super().__init__(f"cannot use the {what} {shown(text)}{at}: {reason}{tail}{caret}")
 
 
 class OptionError(AuroraError, ValueError):

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import LAST, aware
 from aurora_scheduler.model import ScheduleType
-from aurora_scheduler.schedules.zones import instant_of_datetime
+from aurora_scheduler.schedules.zones import DAY, instant_of_datetime
 
-__all__ = ["Reading", "Schedule", "in_words", "readable"]
+__all__ = ["Oddity", "Reading", "Schedule", "in_words", "readable"]
 
 _LONGEST_TEXT = 200
+#: `describe` tells what is odd in so much time.
+_NOTED = 400 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """What is odd about a firing, or about a day on which there is none.
+
+    Attributes:
+        mark: "gap": a wall time that does not occur; "overlap": one that occurs twice; "excluded": a day left out.
+        text: the same in words, with what becomes of it.
+    """
+
+    mark: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +40,12 @@ class Schedule(ABC):
     Attributes:
         text: the canonical text: parsed again, with the same zone and anchor, it gives an equal schedule.
         zone: the time zone that wall times are read in, and that `next_fire` answers in.
+        since: the instant it was said; `describe` tells what is odd after it.
     """
 
     text: str
     zone: ZoneInfo
+    since: int = field(default=0, compare=False, repr=False, kw_only=True)
 
     @property
     @abstractmethod
@@ -79,6 +97,35 @@ class Schedule(ABC):
         """
         return self.count(instant_of_datetime(after, self.zone), instant_of_datetime(until, self.zone))
 
+    def describe(self, after: datetime | None = None) -> str:
+        """The schedule in plain English, with its zone, and the times that daylight saving makes odd.
+
+        Those of the year after `after` are told; None: after the schedule was said. A naive datetime is read in the
+        schedule's zone.
+
+        >>> from aurora_scheduler import parse_schedule
+        >>> for part in parse_schedule("30 2 * * 0", "Europe/Berlin").describe(datetime(2030, 1, 1)).split("; "):
+        ...     print(part)
+        at 02:30 every Sunday, in Europe/Berlin
+        02:30 does not exist on 2030-03-31 in Berlin: fires at 03:00
+        02:30 occurs twice on 2030-10-27 in Berlin: fires the first time only
+        """
+        start = self.since if after is None else instant_of_datetime(after, self.zone)
+        notes = (odd.text for odd in self.oddities(start, start + _NOTED))
+        return "; ".join([f"{self.in_words()}, in {self.zone.key}", *notes])
+
+    @abstractmethod
+    def in_words(self) -> str:
+        """What it says, in plain English, without its zone."""
+
+    def oddities(self, first: int, last: int) -> Iterator[Oddity]:
+        """What is odd about the wall times named between two instants, the nearest first."""
+        return iter(())
+
+    def oddity(self, instant: int) -> Oddity | None:
+        """What is odd about a firing, or None."""
+        return None
+
     def _shown(self, instant: int | None) -> datetime | None:
         return None if instant is None else aware(instant, self.zone)
 
@@ -89,21 +136,23 @@ class Reading:
 
     Attributes:
         zone: the zone in which wall times are read.
+        present: the instant that `tomorrow` and the like are seen from.
         anchor: the instant that `in` and `every` count from.
         from_anchor: whether an interval fires at its anchor already.
-        now: what is not later than this is past, and refused; None: nothing is.
+        refuses_past: whether a single instant that is not later than `present` is refused.
     """
 
     zone: ZoneInfo
+    present: int = 0
     anchor: int = 0
     from_anchor: bool = False
-    now: int | None = None
+    refuses_past: bool = False
 
     def refuse_unreachable(self, text: str, instant: int) -> None:
         """Raise `ScheduleError` for a single instant that is past, or beyond the calendar."""
         if instant > LAST:
             raise ScheduleError(text, "it is beyond the year 9999", accepted="times up to 9999-12-29")
-        if self.now is not None and instant <= self.now:
+        if self.refuses_past and instant <= self.present:
             raise ScheduleError(
                 text, f"that is {in_words(instant, self.zone)}, which is past", accepted="a time in the future"
             )

@@ -7,12 +7,15 @@ the gap before it; several such are one firing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aurora_scheduler.instants import FIRST, LAST
-from aurora_scheduler.schedules.base import Schedule
+from aurora_scheduler.schedules.base import Oddity, Schedule
+from aurora_scheduler.schedules.describing import in_words
+from aurora_scheduler.schedules.oddities import oddity_of_firing, oddity_of_turn
 from aurora_scheduler.schedules.pattern import Pattern
-from aurora_scheduler.schedules.zones import DAY, Stretch, stretch_at
+from aurora_scheduler.schedules.zones import DAY, Stretch, stretch_at, turns
 
 __all__ = ["Calendar"]
 
@@ -87,6 +90,23 @@ class Calendar(Schedule):
             total += self.pattern.count(max(reads_from, now), min(stretch.end, end) + stretch.offset)
             instant = stretch.end
         return total
+
+    def in_words(self) -> str:
+        """Its times and days, as in "at 09:00 every Monday"."""
+        return in_words(self.pattern)
+
+    def oddities(self, first: int, last: int) -> Iterator[Oddity]:
+        """What daylight saving makes of the wall times named between two instants: the next gap, the next overlap."""
+        marks: set[str] = set()
+        for turn in turns(self.zone, first, last):
+            odd = oddity_of_turn(self.pattern, self.zone, turn, wild=self.wild)
+            if odd is not None and odd.mark not in marks:
+                marks.add(odd.mark)
+                yield odd
+
+    def oddity(self, instant: int) -> Oddity | None:
+        """What daylight saving makes of a firing."""
+        return oddity_of_firing(self.pattern, self.zone, instant, wild=self.wild)
 
     def _reads_from(self, stretch: Stretch) -> int:
         """The wall time from which the schedule reads in a stretch."""

@@ -44,7 +44,7 @@ def read_cron(text: str, reading: Reading) -> Cron:
     True
     """
     pattern, wild = _expression(text)
-    return Cron(text, reading.zone, pattern, wild)
+    return Cron(text, reading.zone, pattern, wild, since=reading.present)
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from aurora_scheduler.errors import ScheduleError
-from aurora_scheduler.schedules.pattern import LAST_OF_MONTH
+from aurora_scheduler.schedules.names import LAST_OF_MONTH
 
 __all__ = ["ALIASES", "EXPRESSIONS", "Field", "fields"]
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date
 from functools import lru_cache
 
+from aurora_scheduler.schedules.names import LAST_OF_MONTH
 from aurora_scheduler.schedules.zones import DAY
 
-__all__ = ["LAST_OF_MONTH", "Days", "Pattern"]
+__all__ = ["Days", "Pattern", "is_between"]
 
-#: As the n of the n-th weekday of a month: the last one.
-LAST_OF_MONTH = -1
 #: After so many years every date falls on the same weekday again, leap days and all.
 _CALENDAR_REPEATS = 400
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -61,6 +60,8 @@ class Pattern:
 
     def at_or_after(self, wall: int) -> int | None:
         """The first wall time of the pattern that is not earlier than `wall`; None: no more up to the year 9999."""
+        if not self.times:
+            return None
         day, time = divmod(wall, DAY)
         index = bisect_left(self.times, time)
         found = self._day_from(day if index < len(self.times) else day + 1)
@@ -70,6 +71,8 @@ class Pattern:
 
     def before(self, wall: int) -> int | None:
         """The last wall time of the pattern that is earlier than `wall`; None: there is none since the year 1."""
+        if not self.times:
+            return None
         day, time = divmod(wall, DAY)
         index = bisect_left(self.times, time)
         found = self._day_until(day if index else day - 1)
@@ -131,6 +134,15 @@ def _date(day: int) -> date | None:
 
 def _day(year: int, month: int, number: int) -> int:
     return date(year, month, number).toordinal() - _EPOCH
+
+
+def is_between(time: int, first: int, last: int) -> bool:
+    """Whether a time of the day lies from `first` to `last`, over midnight where `first` is later.
+
+    >>> is_between(2, 1, 3), is_between(2, 3, 1), is_between(0, 3, 1)
+    (True, False, True)
+    """
+    return first <= time <= last if first <= last else time >= first or time <= last
 
 
 @lru_cache(maxsize=8192)

@@ -1,40 +1,31 @@
-"""From text to a schedule: many small readers; the first that says "mine" reads it."""
+"""From text to a schedule: who reads it, in which zone, and what is said of a text that nobody can read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import NoReturn
+from zoneinfo import ZoneInfo
 
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules.base import Reading, Schedule, readable
 from aurora_scheduler.schedules.cron import read_cron
 from aurora_scheduler.schedules.cronfields import EXPRESSIONS
+from aurora_scheduler.schedules.daytimes import read_times
 from aurora_scheduler.schedules.interval import read_interval
+from aurora_scheduler.schedules.names import WEEKDAYS
+from aurora_scheduler.schedules.nearest import nearest
 from aurora_scheduler.schedules.once import TIMES, claims_time, read_delay, read_time
-from aurora_scheduler.schedules.zones import instant_of_datetime, load_zone
+from aurora_scheduler.schedules.phrase import read_phrase
+from aurora_scheduler.schedules.upcoming import FIRST_WORDS, read_upcoming
+from aurora_scheduler.schedules.words import Misspoken, Words
+from aurora_scheduler.schedules.zones import find_zone, instant_of_datetime, load_zone, zones_of_city
 
-__all__ = ["fires", "parse_schedule", "stored_schedule", "to_instant"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """One way of saying a schedule: which texts are said so, and how they are read."""
-
-    kind: ScheduleType
-    claims: Callable[[str], object]
-    read: Callable[[str, Reading], Schedule]
-
-
-_READERS = (
-    _Reader(ScheduleType.RELATIVE, re.compile(r"every\b", re.IGNORECASE).match, read_interval),
-    _Reader(ScheduleType.RELATIVE, re.compile(r"in\b", re.IGNORECASE).match, read_delay),
-    _Reader(ScheduleType.ABSOLUTE, claims_time, read_time),
-    _Reader(ScheduleType.CRON, re.compile(r"@|.*\*|[0-9?/,#-]+ (?![a-z]+$)", re.IGNORECASE).match, read_cron),
-)
+__all__ = ["fires", "parse_schedule", "stored_schedule", "to_instant", "without_zone", "zone_said"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,24 @@ _KINDS = {
     ScheduleType.CRON: _Kind(
         "a cron expression", f"cron expressions ({EXPRESSIONS})", "create_cron_job or schedule_cron"
     ),
+    ScheduleType.PHRASE: _Kind(
+        "a phrase",
+        'phrases like "every monday at 09:00", "every 15 minutes between 09:00 and 17:00 on weekdays"',
+        "schedule_from_text",
+    ),
 }
+
+_CRON = re.compile(r"@|.*\*|[0-9?/,#-]+ (?![a-z]+$)", re.IGNORECASE)
+_WORDY = re.compile(r"(?:every|in|at|on)\b", re.IGNORECASE)
+_IN_ZONE = re.compile(r"(?P<rest>.*\S) in (?P<zone>\S+)", re.IGNORECASE)
+_ADVERBS = {
+    "hourly": "every hour",
+    "daily": "every day",
+    "weekly": "every monday",
+    "monthly": "every month on the 1st",
+    "yearly": "every year on january 1",
+}
+_PLURALS = frozenset(f"{name}s" for name in (*WEEKDAYS, "weekday", "weekend"))
 
 
 def parse_schedule(
@@ -69,11 +77,12 @@ def parse_schedule(
     """The schedule that `text` says.
 
     Args:
-        text: `in N unit`, `every N unit`, a time, or a cron expression; case and blanks are free.
-        timezone: the IANA name of the zone in which wall times are read; None: UTC.
-        now: what `in` and `every` count from, and what is past: an instant or a datetime. None: they count from 1970,
-            and nothing is past.
-        start: an instant that they count from instead; an interval then fires at that instant first.
+        text: an amount of time after `in` or `every`, a time, a cron expression or a phrase; case and blanks are free.
+            A time zone may follow, as in `every day at 9am in Europe/Berlin`.
+        timezone: the IANA name of the zone in which wall times are read if the text says none; None: UTC.
+        now: what `in` and `every` count from, what `tomorrow` is seen from, and what is past: an instant or a
+            datetime. None: 1970, and nothing is past.
+        start: an instant that `in` and `every` count from instead; an interval then fires at that instant first.
         kinds: the kinds of schedule that are accepted; None: all.
         allow_past: take a time that is past, too. It has no firing after now.
 
@@ -82,7 +91,7 @@ def parse_schedule(
 
     >>> parse_schedule("every 05 Minutes").text
     'every 5 minutes'
-    >>> parse_schedule("0 9 * * 1-5", "Europe/Berlin").next_fire(datetime(2030, 6, 1)).isoformat()
+    >>> parse_schedule("every weekday at 9am in Europe/Berlin").next_fire(datetime(2030, 6, 1)).isoformat()
     '2030-06-03T09:00:00+02:00'
     """
     accepted = _accepted(kinds)
@@ -92,17 +101,25 @@ def parse_schedule(
     anchor = start if start is not None else present
     reading = Reading(
         zone=zone,
+        present=0 if present is None else present,
         anchor=0 if anchor is None else anchor,
         from_anchor=start is not None,
-        now=None if allow_past else present,
+        refuses_past=present is not None and not allow_past,
     )
-    reader = _reader_of(words)
-    if reader is None:
-        raise ScheduleError(text, _unknown(words), accepted=accepted)
-    if kinds is not None and reader.kind not in kinds:
-        kind = _KINDS[reader.kind]
-        raise ScheduleError(text, f"it is {kind.name}; use {kind.calls}, or create_job", accepted=accepted)
-    return reader.read(words, reading)
+    _refuse_other_kind(text, _form(words), kinds)
+    try:
+        schedule = _read(words, reading)
+    except Misspoken as error:
+        raise ScheduleError(
+            words,
+            error.reason,
+            part=words[error.start : error.end] or None,
+            position=error.start,
+            nearest=nearest(words, error, lambda other: _read(other, reading)),
+            accepted=accepted,
+        ) from None
+    _refuse_other_kind(text, schedule.kind, kinds)
+    return schedule
 
 
 @lru_cache(maxsize=16_384)
@@ -117,12 +134,38 @@ def stored_schedule(
     >>> stored_schedule("relative", "every 1 hour", "UTC", 0, from_anchor=False).next_instant(0)
     3600000000
     """
-    reader = _reader_of(schedule_value)
-    if reader is None or reader.kind != schedule_type:
+    try:
+        schedule = _read(schedule_value, Reading(load_zone(timezone), anchor, anchor, from_anchor))
+        known = schedule.kind == schedule_type
+    except Misspoken:
+        known = False
+    if not known:
         raise ScheduleError(
             schedule_value, f"this release knows no {schedule_type} schedule of this form", accepted=_accepted(None)
         )
-    return reader.read(schedule_value, Reading(load_zone(timezone), anchor, from_anchor))
+    return schedule
+
+
+def zone_said(text: object) -> str | None:
+    """The time zone that the text itself says, or None.
+
+    >>> zone_said("every day at 9am in europe/berlin"), zone_said("every day at 9am")
+    ('Europe/Berlin', None)
+    """
+    try:
+        zone = _split(" ".join(text.split()))[1] if isinstance(text, str) else None
+    except (Misspoken, ScheduleError):  # to be told by who reads the text
+        return None
+    return None if zone is None else zone.key
+
+
+def without_zone(text: str) -> str:
+    """The canonical text without the time zone that it says.
+
+    >>> without_zone("every day at 09:00 in Europe/Berlin")
+    'every day at 09:00'
+    """
+    return _split(text)[0]
 
 
 def fires(schedule: Schedule, after: int, count: int, ends: int | None = None) -> list[int]:
@@ -154,17 +197,83 @@ def to_instant(moment: datetime | str, timezone: str) -> int:
     return read_time(readable(moment, TIMES), Reading(zone)).instant
 
 
-def _reader_of(words: str) -> _Reader | None:
-    return next((reader for reader in _READERS if reader.claims(words)), None)
+def _read(text: str, reading: Reading) -> Schedule:
+    """The schedule of a text with single blanks, in the zone it says, else in the reading's."""
+    rest, zone = _split(text)
+    if zone is None:
+        return _read_without_zone(rest, reading)
+    schedule = _read_without_zone(rest, replace(reading, zone=zone))
+    return replace(schedule, text=f"{schedule.text} in {zone.key}")
+
+
+def _split(text: str) -> tuple[str, ZoneInfo | None]:
+    """The text before the time zone that it says, and the zone."""
+    found = _IN_ZONE.fullmatch(text)
+    if found is None:
+        return text, None
+    name = found["zone"]
+    zone = find_zone(name)
+    if zone is not None:
+        return found["rest"], zone
+    if "/" in name:
+        load_zone(name)  # which says what it may have meant
+    cities = zones_of_city(name)
+    if cities:
+        raise Misspoken(f"a time zone is said by its whole name, like {cities[0]}", *found.span("zone"), cities)
+    return text, None
+
+
+def _read_without_zone(text: str, reading: Reading) -> Schedule:
+    """The schedule of a text. Many small readers; the first that says "mine" reads it."""
+    match _form(text):
+        case ScheduleType.ABSOLUTE:
+            return read_time(text, reading)
+        case ScheduleType.CRON:
+            return read_cron(text, reading)
+    words = Words(text)
+    if words.accept("in"):
+        return read_delay(words, reading)
+    if words.accept("every"):
+        return read_interval(words, reading) or read_phrase(words, reading)
+    if words.peek() == "on" and words.peek(1) in _PLURALS:
+        words.take()
+        return read_phrase(words, reading)
+    if words.accept("at"):
+        times = read_times(words)
+        if words.accept("every"):
+            return read_phrase(words, reading, times)
+        words.go_to(0)
+    if words.peek() in FIRST_WORDS:
+        return read_upcoming(words, reading)
+    return _refuse(words)
+
+
+def _form(text: str) -> ScheduleType | None:
+    """The kind that a text has by its form, whether it can be read or not; None where its words tell."""
+    if claims_time(text):
+        return ScheduleType.ABSOLUTE
+    return ScheduleType.CRON if _CRON.match(text) and not _WORDY.match(text) else None
+
+
+def _refuse_other_kind(text: str, kind: ScheduleType | None, kinds: Collection[ScheduleType] | None) -> None:
+    if kind is not None and kinds is not None and kind not in kinds:
+        said = _KINDS[kind]
+        raise ScheduleError(text, f"it is {said.name}; use {said.calls}, or create_job", accepted=_accepted(kinds))
 
 
 def _accepted(kinds: Collection[ScheduleType] | None) -> str:
     return "; ".join(kind.accepted for name, kind in _KINDS.items() if kinds is None or name in kinds)
 
 
-def _unknown(words: str) -> str:
-    if re.fullmatch(r"[0-9.,]+ ?[a-z]+", words, re.IGNORECASE):
-        return f'say "in {words}" for once, or "every {words}" for again and again'
-    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", words):
-        return "it is a time without a date"
-    return "phrases are not understood yet" if re.search(r"[a-z]{3}", words, re.IGNORECASE) else "it is no schedule"
+def _refuse(words: Words) -> NoReturn:
+    """Raise `Misspoken` for a text that begins like no schedule."""
+    text = words.text
+    if re.fullmatch(r"[0-9.,]+ ?[a-z]+", text, re.IGNORECASE):
+        words.fail(f'say "in {text}" for once, or "every {text}" for again and again', "in", "every")
+    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", text):
+        words.fail(f'it is a time without a date; say "at {text}" for once, or "every day at {text}"', "at")
+    fitting = _ADVERBS.get(words.peek())
+    words.fail(
+        'it is no schedule; they begin with "every", "in", "at", "on" or a date, or are cron expressions',
+        *([fitting] if fitting else ["every", "on", "in", "at"]),
+    )

@@ -13,6 +13,7 @@ but a correction of the clock: then the fixed one too just goes by the clock. Ea
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -22,7 +23,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of, micros
 
-__all__ = ["DAY", "Stretch", "instant_of_datetime", "instant_of_wall", "load_zone", "stretch_at"]
+__all__ = [
+    "DAY",
+    "Stretch",
+    "find_zone",
+    "instant_of_datetime",
+    "instant_of_wall",
+    "load_zone",
+    "naive_wall",
+    "stretch_at",
+    "zones_of_city",
+]
 
 DAY = 86_400 * SECOND
 _ACCEPTED = 'an IANA time zone name like "Europe/Berlin", "America/New_York" or "UTC"'
@@ -59,12 +70,36 @@ def _load(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:
-        known = {zone.lower(): zone for zone in available_timezones()}
+        known = _known_zones()
         near = get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {known[near[0]]!r}?" if near else ""
         raise ScheduleError(
             name, f"no time zone of this name is known here{hint}", accepted=_ACCEPTED, what="time zone"
         ) from error
+
+
+def find_zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name in any case, or None.
+
+    >>> find_zone("europe/berlin"), find_zone("january")
+    (zoneinfo.ZoneInfo(key='Europe/Berlin'), None)
+    """
+    key = _known_zones().get(name.lower())
+    return None if key is None else load_zone(key)
+
+
+def zones_of_city(name: str) -> tuple[str, ...]:
+    """The names of the time zones that end with this city.
+
+    >>> zones_of_city("berlin")
+    ('Europe/Berlin',)
+    """
+    return tuple(sorted(zone for key, zone in _known_zones().items() if key.endswith(f"/{name.lower()}")))
+
+
+@lru_cache(maxsize=1)
+def _known_zones() -> Mapping[str, str]:
+    return {name.lower(): name for name in available_timezones() if not name.startswith(_NOT_ZONES)}
 
 
 def instant_of_datetime(moment: datetime, zone: ZoneInfo) -> int:
@@ -81,11 +116,16 @@ def instant_of_wall(wall: datetime, zone: ZoneInfo) -> int:
     >>> aware(instant_of_wall(datetime(2025, 3, 30, 2, 30), load_zone("Europe/Berlin"))).isoformat()
     '2025-03-30T01:00:00+00:00'
     """
-    naive = micros(wall - _EPOCH_WALL)
+    naive = naive_wall(wall)
     first, second = (naive - _wall_offset(wall, zone, fold) for fold in (0, 1))
     if second < first:  # read by the offset after the turn it lies before it, and the other way round: a gap
         return _turn(zone, second, first)
     return second if wall.fold else first
+
+
+def naive_wall(wall: datetime) -> int:
+    """A naive datetime as microseconds since 1970-01-01 00:00 on the wall."""
+    return micros(wall - _EPOCH_WALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +159,43 @@ def stretch_at(zone: ZoneInfo, instant: int) -> Stretch:
     raise AssertionError(f"{instant} is outside the calendar")
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A change of a zone's offset.
+
+    Attributes:
+        instant: the first instant of the new offset.
+        before: wall time minus instant until then, in microseconds.
+        after: the same from then on.
+    """
+
+    instant: int
+    before: int
+    after: int
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it is too large for daylight saving: then a fixed schedule, too, just goes by the clock."""
+        return not -_CORRECTION <= self.after - self.before < _CORRECTION
+
+    @property
+    def odd(self) -> tuple[int, int]:
+        """The wall times that do not occur, or occur twice: the first, and the one after the last."""
+        walls = self.instant + self.before, self.instant + self.after
+        return min(walls), max(walls)
+
+
+def turns(zone: ZoneInfo, first: int, last: int) -> Iterator[Turn]:
+    """The turns of a zone from `first` to `last`."""
+    instant = max(first - 1, FIRST)
+    stretch = stretch_at(zone, instant)
+    while stretch.end <= min(last, LAST):
+        following = stretch_at(zone, stretch.end)
+        if following.offset != stretch.offset:
+            yield Turn(stretch.end, stretch.offset, following.offset)
+        stretch = following
+
+
 @lru_cache(maxsize=4096)
 def _stretches(zone: ZoneInfo, chunk: int) -> tuple[Stretch, ...]:
     start, end = max(chunk * _CHUNK, FIRST), min((chunk + 1) * _CHUNK, LAST + 1)
@@ -135,8 +212,7 @@ def _stretches(zone: ZoneInfo, chunk: int) -> tuple[Stretch, ...]:
     read_on = begin + offsets[0]
     for left, right in zip([begin, *turns], [*turns, end], strict=True):
         offset = _offset(zone, left)
-        jump = offset - found[-1].offset if found else 0
-        if not -_CORRECTION <= jump < _CORRECTION:
+        if found and Turn(left, found[-1].offset, offset).is_correction:
             read_on = left + offset
         found.append(Stretch(left, right, offset, read_on))
         read_on = max(read_on, right + offset)
