@@ -12,7 +12,7 @@ from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
 from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
 from aurora_scheduler.rules import following
-from aurora_scheduler.schedules import load_zone, parse_schedule
+from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, without_zone, zone_said
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
 
@@ -95,6 +95,7 @@ def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) 
         raise OptionError("if_exists", if_exists, "needs a job_id: names need not be unique, ids are")
     zone = given.pop("timezone", None)
     zone = load_zone(timezone if zone is None else zone).key
+    zone = zone_said(new.schedule) or zone
     tags = checked_tags(given.pop("tags", ()))
     policies = read_options(given, zone)
     may_be_there = job_id is not None and if_exists != "error"
@@ -133,6 +134,10 @@ def refuse_never(job: Job) -> None:
         for option, instant in (("start_at", job.policies.starts), ("end_at", job.policies.ends))
         if instant is not None
     ]
+    if job.policies.only_between is not None:
+        bounds.append(f"only_between is {' to '.join(map(clock_text, job.policies.only_between))}")
+    if job.policies.exclude_dates:
+        bounds.append(f"exclude_dates has {len(job.policies.exclude_dates)}")
     because = f" ({', '.join(bounds)})" if bounds else ""
     raise ScheduleError(schedule.text, f"it would never fire{because}")
 
@@ -156,9 +161,11 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
         job = replace(job, anchor=wanted.anchor)
         job = replace(job, next_fire=following(job, now))
         refuse_never(replace(job, created=now))
-    elif _timing(existing, "ends") != _timing(wanted, "ends") or existing.policies.max_runs != wanted.policies.max_runs:
+    elif any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _BOUNDS):
         due = job.next_fire is not None and job.next_fire <= now  # and stays so
         job = job if due else replace(job, next_fire=following(job, now))
+        if any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _LIMITS):
+            refuse_never(replace(job, created=now))
     if job.status is JobStatus.FINISHED and job.next_fire is not None:
         job = replace(job, status=JobStatus.ACTIVE)
     if job.status is JobStatus.UNRESOLVED:
@@ -169,11 +176,13 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
 _DEFINITION = (
     "name", "schedule_type", "schedule_value", "timezone", "callback", "callback_args", "policies", "tags",
 )  # fmt: skip
+_LIMITS = ("exclude_dates", "only_between")
+_BOUNDS = ("ends", "max_runs", *_LIMITS)
 _TIMING = ("schedule_type", "schedule_value", "timezone", "starts")
 
 
 def _timing(job: Job, field: str) -> object:
-    return getattr(job.policies, field) if field in ("starts", "ends") else getattr(job, field)
+    return job.policies.starts if field == "starts" else getattr(job, field)
 
 
 def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
@@ -187,6 +196,7 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
     known = {field: changes[field] for field in _CHANGEABLE if field in changes}
     options = {option: value for option, value in changes.items() if option not in known}
     zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
+    zone = zone_said(known.get("schedule")) or zone
     policies = read_options(options, zone, job.policies)
     wanted = replace(
         job,
@@ -200,6 +210,8 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
     if "schedule" in known:
         schedule = parse_schedule(known["schedule"], zone, now=now, start=policies.starts)
         wanted = replace(wanted, schedule_type=schedule.kind, schedule_value=schedule.text)
+    elif "timezone" in known:  # instead of the one that the schedule says
+        wanted = replace(wanted, schedule_value=without_zone(job.schedule_value))
     if "callback" in known or "callback_args" in known or "runner" in options:
         callback, args = _checked_callback(
             known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies.runner

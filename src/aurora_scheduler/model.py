@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -114,6 +114,10 @@ class Policies:
     starts: int | None = None
     ends: int | None = None
     max_runs: int | None = None
+    exclude_dates: tuple[str, ...] = ()
+    """ISO dates, ascending."""
+    only_between: tuple[int, int] | None = None
+    """Microseconds since midnight on the wall: the first and the last."""
     misfire: str = "run_once"
     misfire_grace: int = 60 * SECOND
     overlap: str = "skip"
@@ -240,6 +244,19 @@ class Job:
     def max_runs(self) -> int | None:
         """After this many scheduled firings were begun the job is finished."""
         return self.policies.max_runs
+
+    @property
+    def exclude_dates(self) -> tuple[date, ...]:
+        """The days, in the job's time zone, on which it does not fire."""
+        return tuple(date.fromisoformat(day) for day in self.policies.exclude_dates)
+
+    @property
+    def only_between(self) -> tuple[time, time] | None:
+        """The first and the last time of the day at which it fires, in its time zone; None: at any."""
+        if self.policies.only_between is None:
+            return None
+        first, last = self.policies.only_between
+        return _time_of_day(first), _time_of_day(last)
 
     @property
     def misfire(self) -> str:
@@ -397,6 +414,11 @@ class Commit:
     moved: tuple[Execution, ...] = ()
     """Rows that were open, as they shall stand."""
     change: Change | None = None
+
+
+def _time_of_day(wall: int) -> time:
+    seconds, micros = divmod(wall, SECOND)
+    return time(seconds // 3600, seconds // 60 % 60, seconds % 60, micros)
 
 
 def _shown(instant: int, zone_name: str) -> datetime:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
 
 from aurora_scheduler.errors import OptionError, ScheduleError, UnknownOptionError, one_of
-from aurora_scheduler.instants import FIRST, LAST, SECOND, instant_of, micros
+from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of, micros
 from aurora_scheduler.model import Policies
-from aurora_scheduler.schedules import parse_duration, to_instant
+from aurora_scheduler.schedules import parse_duration, parse_time_of_day, to_instant
 
 __all__ = ["FIELDS", "checked_choice", "checked_name", "checked_tags", "duration", "read_options", "whole_number"]
 
@@ -29,6 +29,8 @@ FIELDS: Mapping[str, str] = {
     "start_at": "starts",
     "end_at": "ends",
     "max_runs": "max_runs",
+    "exclude_dates": "exclude_dates",
+    "only_between": "only_between",
     "overlap": "overlap",
     "delivery": "delivery",
     "runner": "runner",
@@ -39,6 +41,7 @@ _BESIDE = ("job_id", "if_exists", "timezone", "tags")
 _NOT_BUILT = ("misfire", "misfire_grace", "max_instances", "timeout", "jitter")
 _LONGEST_NAME = 255
 _MOST_TAGS = 100
+_MOST_DATES = 1_000
 
 
 def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | None = None) -> Policies:
@@ -148,6 +151,54 @@ def _moment(option: str, value: object, zone: str) -> int | None:
     return instant
 
 
+def _dates(option: str, value: object, zone: str) -> tuple[str, ...]:
+    accepted = 'must be a list of dates, like ["2030-12-25", date(2030, 12, 26)]'
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise OptionError(option, value, accepted)
+    days = sorted({_date(option, each, accepted) for each in value})
+    if len(days) > _MOST_DATES:
+        raise OptionError(option, value, f"must be at most {_MOST_DATES:,} dates")
+    return tuple(day.isoformat() for day in days)
+
+
+def _date(option: str, value: object, accepted: str) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise OptionError(option, value, accepted)
+    try:
+        instant = to_instant(value, "UTC")
+    except ScheduleError as error:
+        raise OptionError(option, value, f"is not a date; it {accepted}") from error
+    if ":" in value:
+        raise OptionError(option, value, f"is a time, not a date; it {accepted}")
+    return aware(instant).date()
+
+
+def _window(option: str, value: object, zone: str) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise OptionError(option, value, 'must be two times of the day, like ("09:00", "17:00")')
+    first, last = (_time_of_day(option, each) for each in value)
+    if first == last:
+        raise OptionError(option, value, "must be two different times of the day")
+    return first, last
+
+
+def _time_of_day(option: str, value: object) -> int:
+    if isinstance(value, time):
+        if value.tzinfo is not None:
+            raise OptionError(option, value, "is read in the job's time zone, and must have none of its own")
+        return micros(timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)) + value.microsecond
+    try:
+        return parse_time_of_day(value)
+    except ScheduleError as error:
+        raise OptionError(option, value, str(error)) from error
+
+
 def _duration(option: str, value: object, zone: str) -> int:
     return duration(option, value)
 
@@ -185,6 +236,8 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "start_at": _moment,
     "end_at": _moment,
     "max_runs": _runs,
+    "exclude_dates": _dates,
+    "only_between": _window,
     "overlap": _choice("skip", later=("queue_one", "queue_all", "allow", "cancel_previous")),
     "delivery": _choice("at_least_once", later=("at_most_once",)),
     "runner": _choice("auto", "thread", "trio", "app", later=("process",)),

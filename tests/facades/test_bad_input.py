@@ -55,7 +55,7 @@ SCHEDULES = {
     "*" * 10_000: "10,000 characters",
     "in 5": "a unit of time is missing",
     "in": "a number and a unit",
-    "every": "a number and a unit",
+    "every": "what comes again is missing",
     "in -5 minutes": "must not be negative",
     "in 0 seconds": "must be 1 or more",
     "every 0 seconds": "must be 1 or more",

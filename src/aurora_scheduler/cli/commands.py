@@ -23,7 +23,7 @@ from aurora_scheduler.cli.views import (
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, JobStatus
-from aurora_scheduler.preview import next_fire_times
+from aurora_scheduler.preview import next_fire_times, parse_schedule
 
 __all__ = ["history", "list_jobs", "upcoming"]
 
@@ -110,24 +110,38 @@ def _read_time(ctx: click.Context, parameter: click.Parameter, text: str | None)
     "--count", type=click.IntRange(min=1, max=100_000), default=5, show_default=True, help="How many firings."
 )
 @click.option("--from", "start", metavar="TIME", callback=_read_time, help="Firings after this time.  [default: now]")
+@click.option("--exclude", metavar="DATE", multiple=True, help="A date without firings; can be given again.")
+@click.option("--between", metavar="FIRST LAST", nargs=2, help="Only from one time of the day to another.")
 @json_option
-def upcoming(schedule: str, tz: str | None, count: int, start: datetime | None, as_json: bool) -> None:
-    """Show when a SCHEDULE fires next.
+def upcoming(
+    schedule: str,
+    tz: str | None,
+    count: int,
+    start: datetime | None,
+    exclude: tuple[str, ...],
+    between: tuple[str, str] | None,
+    as_json: bool,
+) -> None:
+    """Show what a SCHEDULE means and when it fires next; days that daylight saving makes odd are marked.
 
     \b
     Examples:
       aurora next "0 9 * * 1-5"
-      aurora next "every 90 minutes" --count 3
+      aurora next "every monday and thursday at 8:30" --count 3
+      aurora next "every 90 minutes" --between 9am 5pm --exclude 2030-12-25
       aurora next "30 2 * * *" --tz Europe/Berlin --from 2030-03-30
     """
-    moments = next_fire_times(schedule, tz, start, count)
+    said = parse_schedule(schedule, tz, start, exclude_dates=exclude, only_between=between)
+    found = next_fire_times(schedule, tz, start, count, explain=True, exclude_dates=exclude, only_between=between)
+    firing = [each for each in found if each.mark != "excluded"]
     if as_json:
-        _show_json([each.isoformat() for each in moments])
+        _show_json([each.time.isoformat() for each in firing])
         return
-    for each in moments:
-        click.echo(f"{moment(each)}  {each:%a}")
-    if len(moments) < count:
-        click.echo(f"{counted(len(moments), 'firing')}, and none after", err=True)
+    click.echo(said.describe(), err=True)
+    for each in found:
+        click.echo(f"{moment(each.time)}  {each.time:%a}{f'  {each.mark}: {each.note}' if each.mark else ''}")
+    if len(firing) < count:
+        click.echo(f"{counted(len(firing), 'firing')}, and none after", err=True)
 
 
 def _show_json(values: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""How a command fails: one line on standard error, and a number for the shell. Never a traceback."""
+"""How a command fails: what is wrong on standard error, and a number for the shell. Never a traceback."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Failure(click.ClickException):
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """The line that a user reads."""
-        click.echo(f"aurora: {printable(self.message)}", file=file, err=file is None)
+        """The lines that a user reads."""
+        lines = "\n".join(printable(line) for line in self.message.split("\n"))
+        click.echo(f"aurora: {lines}", file=file, err=file is None)
 
 
 class FailingGroup(click.Group):
-    """A group of commands whose expected errors are told in one line."""
+    """A group of commands whose expected errors are told without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""

@@ -47,9 +47,16 @@ class Reason(StrEnum):
 
 
 def schedule_of(job: Job) -> Schedule:
-    """The job's schedule, read from its stored text. Raises `ScheduleError` where its zone is unknown here."""
+    """The job's schedule within its limits, from its stored text. Raises `ScheduleError` where its zone is unknown."""
+    policies = job.policies
     return stored_schedule(
-        job.schedule_type, job.schedule_value, job.timezone, job.anchor, from_anchor=job.policies.starts is not None
+        job.schedule_type,
+        job.schedule_value,
+        job.timezone,
+        job.anchor,
+        policies.starts is not None,
+        policies.exclude_dates,
+        policies.only_between,
     )
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 from aurora_scheduler.schedules.amounts import parse_duration
 from aurora_scheduler.schedules.base import Oddity, Schedule
 from aurora_scheduler.schedules.daytimes import parse_time_of_day
-from aurora_scheduler.schedules.limits import limited
+from aurora_scheduler.schedules.limits import excluded_fires, limited
 from aurora_scheduler.schedules.local import local_zone_name
 from aurora_scheduler.schedules.names import clock_text
 from aurora_scheduler.schedules.text import (
@@ -41,6 +41,7 @@ __all__ = [
     "Oddity",
     "Schedule",
     "clock_text",
+    "excluded_fires",
     "fires",
     "limited",
     "load_zone",

@@ -33,6 +33,8 @@ def in_words(pattern: Pattern) -> str:
     >>> in_words(Pattern((9 * _HOUR,), frozenset({1, 7}), days))
     'at 09:00 on the 1st and the last day of January and July, and every Monday in January and July'
     """
+    if not pattern.times:
+        return "never"
     times, days = _times(pattern.times), _days(pattern.days, pattern.months)
     return times if days == "every day" and times.startswith("every") and " from " not in times else f"{times} {days}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 from aurora_scheduler.instants import FIRST, LAST
 from aurora_scheduler.model import ScheduleType
@@ -17,9 +17,9 @@ from aurora_scheduler.schedules.calendar import Calendar
 from aurora_scheduler.schedules.describing import listed
 from aurora_scheduler.schedules.names import clock_text
 from aurora_scheduler.schedules.pattern import is_between
-from aurora_scheduler.schedules.zones import DAY, stretch_at
+from aurora_scheduler.schedules.zones import DAY, instant_of_wall, stretch_at
 
-__all__ = ["Limited", "limited"]
+__all__ = ["Limited", "excluded_fires", "limited"]
 
 _EPOCH = date(1970, 1, 1)
 #: Each look skips a day at least. What has not fired after so many is taken never to.
@@ -92,10 +92,14 @@ class Limited(Schedule):
 
     def oddity(self, instant: int) -> Oddity | None:
         """What is odd about a firing, or about an instant that would be one on another day."""
-        day = (instant + stretch_at(self.zone, instant).offset) // DAY
+        day = self.day_of(instant)
         if self._is_excluded(day):
             return Oddity("excluded", f"{_EPOCH + timedelta(days=day)} is excluded: no firing")
         return self.inner.oddity(instant)
+
+    def day_of(self, instant: int) -> int:
+        """The day, since 1970-01-01, that the calendar on the wall shows at an instant."""
+        return (instant + stretch_at(self.zone, instant).offset) // DAY
 
     def _is_excluded(self, day: int) -> bool:
         index = bisect_left(self.excluded, day)
@@ -143,6 +147,21 @@ class Limited(Schedule):
             last = self.between[1]
             wall = day * DAY + (last + 1 if time <= last else DAY)
         return min(wall - stretch.offset, stretch.end)
+
+
+def excluded_fires(schedule: Schedule, after: int, until: int | None) -> list[int]:
+    """The first firing of each excluded day that would come strictly after `after`, none later than `until`."""
+    if not isinstance(schedule, Limited):
+        return []
+    found: list[int] = []
+    for day in schedule.excluded:
+        midnight = datetime.combine(_EPOCH + timedelta(days=day), time())
+        instant = schedule.inner.next_instant(max(after, instant_of_wall(midnight, schedule.zone) - 1))
+        if instant is None or (until is not None and instant > until):
+            break
+        if schedule.day_of(instant) == day:
+            found.append(instant)
+    return found
 
 
 def limited(schedule: Schedule, excluded: tuple[str, ...], between: tuple[int, int] | None) -> Schedule:

@@ -17,6 +17,7 @@ from aurora_scheduler.schedules.cron import read_cron
 from aurora_scheduler.schedules.cronfields import EXPRESSIONS
 from aurora_scheduler.schedules.daytimes import read_times
 from aurora_scheduler.schedules.interval import read_interval
+from aurora_scheduler.schedules.limits import limited
 from aurora_scheduler.schedules.names import WEEKDAYS
 from aurora_scheduler.schedules.nearest import nearest
 from aurora_scheduler.schedules.once import TIMES, claims_time, read_delay, read_time
@@ -124,12 +125,19 @@ def parse_schedule(
 
 @lru_cache(maxsize=16_384)
 def stored_schedule(
-    schedule_type: ScheduleType | str, schedule_value: str, timezone: str, anchor: int, from_anchor: bool
+    schedule_type: ScheduleType | str,
+    schedule_value: str,
+    timezone: str,
+    anchor: int,
+    from_anchor: bool,
+    excluded: tuple[str, ...] = (),
+    between: tuple[int, int] | None = None,
 ) -> Schedule:
     """The schedule of a stored job, from its canonical text; a time that is past is taken as it is.
 
-    `anchor` is the instant that `in` and `every` count from, `from_anchor` whether an interval fires there already.
-    Raises `ScheduleError` where the zone, or the text of a later release, is unknown here.
+    `anchor` is the instant that `in` and `every` count from, `from_anchor` whether an interval fires there already;
+    `excluded` and `between` limit it. Raises `ScheduleError` where the zone, or the text of a later release, is
+    unknown here.
 
     >>> stored_schedule("relative", "every 1 hour", "UTC", 0, from_anchor=False).next_instant(0)
     3600000000
@@ -143,7 +151,7 @@ def stored_schedule(
         raise ScheduleError(
             schedule_value, f"this release knows no {schedule_type} schedule of this form", accepted=_accepted(None)
         )
-    return schedule
+    return limited(schedule, excluded, between)
 
 
 def zone_said(text: object) -> str | None:

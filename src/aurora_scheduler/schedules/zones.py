@@ -187,8 +187,7 @@ class Turn:
 
 def turns(zone: ZoneInfo, first: int, last: int) -> Iterator[Turn]:
     """The turns of a zone from `first` to `last`."""
-    instant = max(first - 1, FIRST)
-    stretch = stretch_at(zone, instant)
+    stretch = stretch_at(zone, min(max(first - 1, FIRST), LAST))
     while stretch.end <= min(last, LAST):
         following = stretch_at(zone, stretch.end)
         if following.offset != stretch.offset:

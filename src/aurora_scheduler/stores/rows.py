@@ -113,4 +113,8 @@ def _policies_text(policies: Policies) -> str:
 
 @lru_cache(maxsize=1024)
 def _policies(text: str) -> Policies:
-    return Policies(**{name: value for name, value in json.loads(text).items() if name in _KNOWN})
+    # JSON has lists only; the values of a frozen one are tuples.
+    stored: dict[str, Any] = json.loads(text)
+    for name, value in stored.items():
+        stored[name] = tuple(value) if isinstance(value, list) else value
+    return Policies(**{name: value for name, value in stored.items() if name in _KNOWN})
