@@ -36,6 +36,13 @@ def test_a_misspelt_zone_is_told_what_it_may_have_meant():
         parse_schedule("0 9 * * *", "europe/Berln")
 
 
+def test_a_city_and_an_abbreviation_are_told_what_to_say():
+    with pytest.raises(ScheduleError, match="did you mean 'Asia/Tokyo'"):
+        load_zone("tokyo")
+    with pytest.raises(ScheduleError, match="abbreviations mean different zones"):
+        load_zone("EDT")
+
+
 def test_every_zone_there_is_can_be_loaded_and_searched_from_end_to_end():
     for name in NAMES:
         zone = load_zone(name)

@@ -221,10 +221,10 @@ def _split(text: str) -> tuple[str, ZoneInfo | None]:
         return text, None
     name = found["zone"]
     zone = find_zone(name)
+    if zone is None and "/" in name:
+        zone = load_zone(name)  # which may be there by now, or says what may have been meant
     if zone is not None:
         return found["rest"], zone
-    if "/" in name:
-        load_zone(name)  # which says what it may have meant
     cities = zones_of_city(name)
     if cities:
         raise Misspoken(f"a time zone is said by its whole name, like {cities[0]}", *found.span("zone"), cities)

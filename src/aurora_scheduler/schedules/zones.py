@@ -70,12 +70,17 @@ def _load(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:
-        known = _known_zones()
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
-        raise ScheduleError(
-            name, f"no time zone of this name is known here{hint}", accepted=_ACCEPTED, what="time zone"
-        ) from error
+        reason = f"no time zone of this name is known here{_hint(name)}"
+        raise ScheduleError(name, reason, accepted=_ACCEPTED, what="time zone") from error
+
+
+def _hint(name: str) -> str:
+    """What may have been meant by a name that no zone has."""
+    if name.isupper() and len(name) <= 5:
+        return ", and abbreviations mean different zones to different people; say a place in it"
+    known = _known_zones()
+    near = zones_of_city(name) or [known[each] for each in get_close_matches(name.lower(), known, n=1)]
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def find_zone(name: str) -> ZoneInfo | None:
