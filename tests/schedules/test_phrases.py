@@ -125,6 +125,11 @@ def walls(schedule: Schedule, count: int = 2) -> list[str]:
             ["Fri 2029-06-01 14:15:00", "Fri 2029-06-01 14:30:00"],
         ),
         (
+            "every 15 minutes on weekdays between 9am and 5pm",
+            "every 15 minutes between 09:00 and 17:00 on weekdays",
+            ["Fri 2029-06-01 14:15:00", "Fri 2029-06-01 14:30:00"],
+        ),
+        (
             "every 25 minutes from 14:10 to 15:00",
             "every 25 minutes between 14:10 and 15:00",
             ["Fri 2029-06-01 14:10:00", "Fri 2029-06-01 14:35:00"],

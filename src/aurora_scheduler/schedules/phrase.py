@@ -46,6 +46,7 @@ _ALL_MONTHS = frozenset(range(1, 13))
 #: Longest month, leap years counted.
 _LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _NTHS = {number: word for word, number in ORDINALS.items()}
+_WHOLE_DAY = (0, DAY - SECOND)
 _SINGLE = ("1 hour", "1 minute", "1 second")
 _DAY_WORDS = ("day", "weekday", "weekend", "monday", "month", "year", "hour")
 
@@ -292,26 +293,36 @@ def _within_the_day(words: Words) -> tuple[str, tuple[int, ...], _Said]:
             words.fail_back(begin, "minutes past the hour go with every hour", "hour")
         words.take()
         minutes = _minutes_past(words)
-    first, last = _between(words) if words.peek() in ("between", "from") else (0, DAY - SECOND)
-    said = _weekdays_said(_on_weekdays(words) if words.accept("on") else _ALL_WEEKDAYS)
+    (first, last), said = _within(words)
     if minutes:
-        times = [hour * _HOUR + minute for hour in range(24) for minute in minutes]
-        times = [time for time in times if is_between(time, first, last)]
-        text = f"every hour at {joined(f':{minute // _MINUTE:02}' for minute in minutes)}"
+        hourly = [hour * _HOUR + minute for hour in range(24) for minute in minutes]
+        times = [time for time in hourly if is_between(time, first, last)]
+        text = f"hour at {joined(f':{minute // _MINUTE:02}' for minute in minutes)}"
     else:
         end = last if first <= last else last + DAY
         times = sorted(time % DAY for time in range(first, end + 1, period))
-        text = f"every {amount.removeprefix('1 ') if amount in _SINGLE else amount}"
+        text = amount.removeprefix("1 ") if amount in _SINGLE else amount
     if not times:
         words.fail_back(begin, "no such time is between these two")
-    if (first, last) != (0, DAY - SECOND):
+    if (first, last) != _WHOLE_DAY:
         text += f" between {clock_text(first)} and {clock_text(last)}"
     if said.days.weekdays != _ALL_WEEKDAYS:
         if first > last:
             words.fail_back(begin, "between two times with midnight between them goes without days")
-        names = {"weekday": "weekdays", "weekend": "weekends"}
-        text += f" on {names.get(said.text, said.text)}"
-    return text, tuple(times), said
+        text += f" on {said.text}{'s' if said.text in ('weekday', 'weekend') else ''}"
+    return f"every {text}", tuple(times), said
+
+
+def _within(words: Words) -> tuple[tuple[int, int], _Said]:
+    """`between 9am and 5pm on weekdays`, either part or none, in either order."""
+    window, weekdays = _WHOLE_DAY, _ALL_WEEKDAYS
+    for _ in range(2):
+        if words.peek() in ("between", "from") and window == _WHOLE_DAY:
+            window = _between(words)
+        elif words.peek() == "on" and weekdays == _ALL_WEEKDAYS:
+            words.take()
+            weekdays = _on_weekdays(words)
+    return window, _weekdays_said(weekdays)
 
 
 def _minutes_past(words: Words) -> tuple[int, ...]:
