@@ -23,13 +23,13 @@ _LENGTHS = {
     "minute": 60 * SECOND,
     "second": SECOND,
 }
-_SHORT = {"w": "week", "wk": "week", "d": "day", "h": "hour", "hr": "hour", "m": "minute", "min": "minute"} | {
-    "s": "second",
+_SHORT = {
+    "w": "week", "wk": "week", "d": "day", "h": "hour", "hr": "hour", "m": "minute", "min": "minute", "s": "second",
     "sec": "second",
-}
+}  # fmt: skip
+_SINGULARS = {name: name for name in _LENGTHS} | _SHORT
 #: Every way to say a unit, and the unit.
-UNITS = {name: name for name in _LENGTHS} | _SHORT
-UNITS |= {f"{name}s": unit for name, unit in UNITS.items() if len(name) > 1}
+UNITS = _SINGULARS | {f"{name}s": unit for name, unit in _SINGULARS.items() if len(name) > 1}
 _ISO = re.compile(r"p(?:([0-9]+)w)?(?:([0-9]+)d)?(?:t(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?)?")
 #: More digits than any count of seconds up to the year 9999 has; also keeps huge numbers from being computed at all.
 _MOST_DIGITS = 15

@@ -144,10 +144,9 @@ def stored_schedule(
     """
     try:
         schedule = _read(schedule_value, Reading(load_zone(timezone), anchor, anchor, from_anchor))
-        known = schedule.kind == schedule_type
     except Misspoken:
-        known = False
-    if not known:
+        schedule = None
+    if schedule is None or schedule.kind != schedule_type:
         raise ScheduleError(
             schedule_value, f"this release knows no {schedule_type} schedule of this form", accepted=_accepted(None)
         )
@@ -233,11 +232,11 @@ def _split(text: str) -> tuple[str, ZoneInfo | None]:
 
 def _read_without_zone(text: str, reading: Reading) -> Schedule:
     """The schedule of a text. Many small readers; the first that says "mine" reads it."""
-    match _form(text):
-        case ScheduleType.ABSOLUTE:
-            return read_time(text, reading)
-        case ScheduleType.CRON:
-            return read_cron(text, reading)
+    form = _form(text)
+    if form is ScheduleType.ABSOLUTE:
+        return read_time(text, reading)
+    if form is ScheduleType.CRON:
+        return read_cron(text, reading)
     words = Words(text)
     if words.accept("in"):
         return read_delay(words, reading)
