@@ -384,6 +384,13 @@ def test_the_message_ends_with_a_caret_line():
     assert where == ["    every mondai at 9am", "          ^^^^^^"]
 
 
+def test_a_phrase_whose_canonical_text_could_not_be_read_again_is_refused():
+    times = [f"{hour}:{minute:02}" for hour in range(9) for minute in range(0, 60, 14)]
+    with pytest.raises(ScheduleError, match="canonical text has .* characters, and 200 is the most"):
+        said(f"every day at {','.join(times[:34])}")
+    assert len(fires(said(f"every day at {','.join(times[:24])}"), NOW, 24)) == 24
+
+
 def test_an_unknown_zone_of_a_phrase_is_a_schedule_error():
     with pytest.raises(ScheduleError, match="did you mean 'Europe/Berlin'"):
         said("every day at 9am in Europe/Berln")

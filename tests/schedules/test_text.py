@@ -179,6 +179,8 @@ def test_what_is_not_text_is_refused_by_its_type(text):
         ("", None, "empty"),
         (" \t ", None, "empty"),
         ("x" * 10_000, None, "10,000 characters"),
+        ("0 9 * * " + "1," * 100_000 + "1", None, "200,009 characters, and 200 is the most"),
+        ("every " * 40_000, None, "240,000 characters"),
         ("in", None, "a number and a unit of time are expected"),
         ("every", None, "what comes again is missing"),
         ("in 5", None, "a unit of time is missing"),

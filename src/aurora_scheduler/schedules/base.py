@@ -13,9 +13,9 @@ from aurora_scheduler.instants import LAST, aware
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules.zones import DAY, instant_of_datetime
 
-__all__ = ["Oddity", "Reading", "Schedule", "in_words", "readable"]
+__all__ = ["LONGEST_TEXT", "Oddity", "Reading", "Schedule", "in_words", "readable"]
 
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
 #: `describe` tells what is odd in so much time.
 _NOTED = 400 * DAY
 
@@ -169,10 +169,8 @@ def readable(text: object, accepted: str) -> str:
     """
     if not isinstance(text, str):
         raise ScheduleError(text, f"a schedule is text, not {type(text).__name__}", accepted=accepted)
-    if len(text) > _LONGEST_TEXT:
-        raise ScheduleError(
-            text, f"it has {len(text):,} characters, and {_LONGEST_TEXT} is the most", accepted=accepted
-        )
+    if len(text) > LONGEST_TEXT:
+        raise ScheduleError(text, f"it has {len(text):,} characters, and {LONGEST_TEXT} is the most", accepted=accepted)
     blanks_alike = text.replace("\t", " ")
     odd = next((char for char in blanks_alike if not (char.isascii() and char.isprintable())), None)
     if odd is not None:

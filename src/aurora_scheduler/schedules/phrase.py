@@ -91,7 +91,7 @@ def read_phrase(words: Words, reading: Reading, times: tuple[int, ...] = ()) -> 
         said = _read_days(words)
         found, wild = times or _at_times(words), False
         text = f"every {said.text} at {joined(map(clock_text, found))}"
-    words.expect_end()
+        words.expect_end()
     return Phrase(text, reading.zone, Pattern(found, said.months, said.days), wild, since=reading.present)
 
 
@@ -294,6 +294,7 @@ def _within_the_day(words: Words) -> tuple[str, tuple[int, ...], _Said]:
         words.take()
         minutes = _minutes_past(words)
     (first, last), said = _within(words)
+    words.expect_end()
     if minutes:
         hourly = [hour * _HOUR + minute for hour in range(24) for minute in minutes]
         times = [time for time in hourly if is_between(time, first, last)]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.model import ScheduleType
-from aurora_scheduler.schedules.base import Reading, Schedule, readable
+from aurora_scheduler.schedules.base import LONGEST_TEXT, Reading, Schedule, readable
 from aurora_scheduler.schedules.cron import read_cron
 from aurora_scheduler.schedules.cronfields import EXPRESSIONS
 from aurora_scheduler.schedules.daytimes import read_times
@@ -207,10 +207,13 @@ def to_instant(moment: datetime | str, timezone: str) -> int:
 def _read(text: str, reading: Reading) -> Schedule:
     """The schedule of a text with single blanks, in the zone it says, else in the reading's."""
     rest, zone = _split(text)
-    if zone is None:
-        return _read_without_zone(rest, reading)
-    schedule = _read_without_zone(rest, replace(reading, zone=zone))
-    return replace(schedule, text=f"{schedule.text} in {zone.key}")
+    schedule = _read_without_zone(rest, reading if zone is None else replace(reading, zone=zone))
+    if zone is not None:
+        schedule = replace(schedule, text=f"{schedule.text} in {zone.key}")
+    if len(schedule.text) > LONGEST_TEXT:  # it could not be read again
+        reason = f"its canonical text has {len(schedule.text)} characters, and {LONGEST_TEXT} is the most"
+        raise ScheduleError(text, reason, accepted="fewer times; another job can have the others")
+    return schedule
 
 
 def _split(text: str) -> tuple[str, ZoneInfo | None]:
