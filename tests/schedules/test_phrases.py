@@ -386,7 +386,7 @@ def test_the_message_ends_with_a_caret_line():
 
 def test_a_phrase_whose_canonical_text_could_not_be_read_again_is_refused():
     times = [f"{hour}:{minute:02}" for hour in range(9) for minute in range(0, 60, 14)]
-    with pytest.raises(ScheduleError, match="canonical text has .* characters, and 200 is the most"):
+    with pytest.raises(ScheduleError, match=r"canonical text has .* characters, and 200 is the most"):
         said(f"every day at {','.join(times[:34])}")
     assert len(fires(said(f"every day at {','.join(times[:24])}"), NOW, 24)) == 24
 
