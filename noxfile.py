@@ -89,6 +89,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def oracle(session: nox.Session) -> None:
+    """Random cron expressions in every time zone, against a daemon that looks at the clock each minute."""
+    session.install(".", *group("tests"))
+    with session.chdir("tests"):
+        session.run("python", "-m", "support.differential", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The documentation; a warning is an error."""
     session.install(".", *group("docs"))
@@ -105,7 +113,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named: `nox -s bench -- first_reading`."""
-    session.install(".", *group("tests"))
+    session.install(".", *group("tests"), *group("bench"))
     for script in sorted((HERE / "tests" / "benchmarks").glob("*.py")):
         if not session.posargs or script.stem in session.posargs:
             session.run("python", str(script))

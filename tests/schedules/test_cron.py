@@ -1,13 +1,11 @@
-"""Cron expressions: the worked examples, what is accepted and refused, and a simulated daemon as a second opinion."""
+"""Cron expressions: the worked examples, what is accepted and refused, and where the search ends."""
 
 from __future__ import annotations
 
 import json
 import random
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,7 +16,6 @@ from aurora_scheduler.instants import LAST, SECOND, aware, instant_of
 from aurora_scheduler.schedules import fires, parse_schedule
 
 ROWS = json.loads(Path(__file__).with_name("cron_oracle.json").read_text())["rows"]
-MINUTE = timedelta(minutes=1)
 
 
 def at(text: str) -> int:
@@ -206,140 +203,3 @@ def test_a_weeks_long_span_of_a_minutely_job_is_counted_without_walking_it():
     began = time.process_time()
     assert schedule.span(start, start + 14 * 86_400 * SECOND) == (start + 14 * 86_400 * SECOND, 14 * 1440 + 1)
     assert time.process_time() - began < 0.1
-
-
-# A second opinion: a cron daemon that looks at the clock every minute. It shares no code with the scheduler. --------
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A field drawn by lot: its text, its values, whether it begins with a star."""
-
-    text: str
-    values: frozenset[int]
-
-    @property
-    def starred(self) -> bool:
-        return self.text.startswith("*")
-
-
-def draw_field(chance: random.Random, least: int, most: int, star: float, near: tuple[int, ...] = ()) -> Drawn:
-    if chance.random() < star:
-        return Drawn("*", frozenset(range(least, most + 1)))
-    pick = chance.random()
-    low = chance.choice(near) if near and chance.random() < 0.7 else chance.randint(least, most)
-    if pick < 0.4:
-        return Drawn(str(low), frozenset({low}))
-    if pick < 0.55:
-        step = chance.choice([2, 3, 7, 15])
-        step = min(step, most - least + 1)
-        return Drawn(f"*/{step}", frozenset(range(least, most + 1, step)))
-    if pick < 0.7:
-        other = chance.randint(least, most)
-        return Drawn(f"{low},{other}", frozenset({low, other}))
-    if pick < 0.8:
-        step = chance.randint(1, most - least + 1)
-        return Drawn(f"{low}/{step}", frozenset(range(low, most + 1, step)))
-    high, step = chance.randint(low, most), chance.randint(1, 3)
-    return Drawn(f"{low}-{high}/{step}", frozenset(range(low, high + 1, step)))
-
-
-@dataclass(frozen=True)
-class Daemon:
-    fields: tuple[Drawn, Drawn, Drawn, Drawn, Drawn]
-    zone: ZoneInfo
-
-    @property
-    def text(self) -> str:
-        return " ".join(field.text for field in self.fields)
-
-    def means(self, wall: datetime) -> bool:
-        minute, hour, day, month, weekday = self.fields
-        if wall.minute not in minute.values or wall.hour not in hour.values or wall.month not in month.values:
-            return False
-        days = wall.day in day.values, wall.isoweekday() % 7 in weekday.values
-        return all(days) if day.starred or weekday.starred else any(days)
-
-    def watch(self, start: datetime, minutes: int) -> list[datetime]:
-        """The instants at which it fires, of so many minutes from `start`."""
-        wild = self.fields[0].starred or self.fields[1].starred
-        found: list[datetime] = []
-        seen: set[datetime] = set()
-        before = None
-        for number in range(-300, minutes):
-            now = start + number * MINUTE
-            wall = now.astimezone(self.zone).replace(tzinfo=None)
-            jump = timedelta(0) if before is None else wall - before - MINUTE
-            if wild or jump >= timedelta(hours=3) or jump < timedelta(hours=-3):
-                seen.clear()
-                walls = [wall]
-            else:
-                walls = [wall - back * MINUTE for back in range(max(jump // MINUTE, 0) + 1)]
-            if number >= 0 and any(self.means(each) for each in walls if wild or each not in seen):
-                found.append(now)
-            seen.update(walls)
-            before = wall
-        return found
-
-
-ZONES = (
-    "Africa/Cairo", "Africa/Casablanca", "America/Danmarkshavn", "America/Havana", "America/New_York", "America/Nuuk",
-    "America/Santiago", "America/Sao_Paulo", "America/St_Johns", "Antarctica/Casey", "Antarctica/Troll",
-    "Antarctica/Vostok", "Asia/Gaza", "Asia/Pyongyang", "Asia/Tehran", "Australia/Lord_Howe", "Europe/Berlin",
-    "Europe/Dublin", "Europe/Lisbon", "Europe/Volgograd", "Pacific/Apia", "Pacific/Chatham", "Pacific/Kwajalein",
-)  # fmt: skip
-
-
-@cache
-def turning_days(zone: ZoneInfo) -> tuple[datetime, ...]:
-    """The days, from 1973 to 2040, before whose end the zone's offset is another than before their beginning."""
-    days = [datetime(1973, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(365 * 67)]
-    offsets = [day.astimezone(zone).utcoffset() for day in days]
-    return tuple(day for day, old, new in zip(days, offsets, offsets[1:], strict=False) if old != new)
-
-
-def draw(chance: random.Random) -> tuple[Daemon, datetime]:
-    zone = ZoneInfo(chance.choice(ZONES))
-    start = chance.choice(turning_days(zone)) - timedelta(minutes=chance.randint(0, 1440))
-    local = (start + timedelta(days=1)).astimezone(zone)
-    near = (local.day, (local + timedelta(days=1)).day)
-    fields = (
-        draw_field(chance, 0, 59, 0.15, (0, 30)),
-        draw_field(chance, 0, 23, 0.3, (0, 1, 2, 3, 23)),
-        draw_field(chance, 1, 31, 0.6, near),
-        draw_field(chance, 1, 12, 0.8, (local.month,)),
-        draw_field(chance, 0, 6, 0.6, (local.isoweekday() % 7,)),
-    )
-    return Daemon(fields, zone), start
-
-
-def disagreements(seed: int, cases: int) -> list[str]:
-    chance, wrong = random.Random(seed), []
-    for _ in range(cases):
-        daemon, start = draw(chance)
-        minutes = 3 * 1440
-        expected = [instant_of(each) for each in daemon.watch(start, minutes)]
-        try:
-            schedule = parse_schedule(daemon.text, daemon.zone.key)
-        except ScheduleError:
-            if expected:
-                wrong.append(f"{daemon.text} in {daemon.zone.key}: refused")
-            continue
-        end = instant_of(start + minutes * MINUTE)
-        found = fires(schedule, instant_of(start) - 1, len(expected) + 1, end - 1)
-        inner = chance.randint(instant_of(start), end)
-        follows = schedule.next_instant(inner)
-        after_inner = next((each for each in expected if each > inner), None)
-        if found != expected or (after_inner or end) != min(follows or end, end):
-            wrong.append(f"{daemon.text} in {daemon.zone.key} from {start}")
-        if expected:
-            index = chance.randrange(len(expected))
-            upto = [each for each in expected[index:] if each <= inner] or expected[index : index + 1]
-            if schedule.span(expected[index], max(inner, expected[index])) != (upto[-1], len(upto)):
-                wrong.append(f"span of {daemon.text} in {daemon.zone.key} from {aware(expected[index])}")
-    return wrong
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_daemon_that_looks_at_the_clock_every_minute_agrees(seed):
-    assert disagreements(seed, 75) == []
