@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aurora_scheduler.schedules import zones
 from support.differential import disagreements
 
 #: Half-hour shifts, odd offsets, midnight gaps, a skipped day, shifts of two and three hours, negative daylight saving,
@@ -22,3 +23,14 @@ def test_a_daemon_that_looks_at_the_clock_every_minute_agrees(zone):
     cases, wrong = disagreements("suite", zone, windows=3)
     assert cases == 18
     assert wrong == []
+
+
+@pytest.mark.parametrize(("zone", "limit"), [("America/New_York", 0), ("Antarctica/Casey", 10**18)])
+def test_the_comparison_notices_a_wrong_rule(zone, limit, monkeypatch):
+    """No jump is daylight saving, or every one is: both are found out."""
+    monkeypatch.setattr(zones, "_CORRECTION", limit)
+    zones._stretches.cache_clear()
+    try:
+        assert disagreements("suite", zone, windows=8)[1]
+    finally:
+        zones._stretches.cache_clear()
