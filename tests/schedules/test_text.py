@@ -214,7 +214,7 @@ def test_what_is_not_text_is_refused_by_its_type(text):
         ("2030-05-28 23:59:60", "60", "must be 0 to 59"),
         ("2030-05-28 15:30 PM", "15", "must be 1 to 12"),
         ("2030-05-28 15", None, "not a date and a time"),
-        ("2030-05-28 15:30 Europe/Berlin", None, "timezone="),
+        ("2030-05-28 15:30 Berlin", None, "timezone="),
         ("2030-05-28T15:30:00.1234567", None, "at most 6 digits"),
         ("2030-05-28 15:30+24:00", "+24:00", "less than 24 hours"),
         ("28.05.2030", None, "not a date"),

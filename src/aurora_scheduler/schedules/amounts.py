@@ -103,10 +103,11 @@ def _more_follows(words: Words) -> bool:
 
 
 def _number_and_unit(words: Words) -> tuple[int, str]:
-    if words.peek() == "half" and words.peek(1) in ("a", "an") and words.peek(2) == "hour":
-        for _ in range(3):
-            words.take()
-        return 30, "minute"
+    if words.peek() == "half" and "hour" in (words.peek(1), words.peek(2)):
+        words.take()
+        words.accept("a", "an")
+        if words.accept("hour"):
+            return 30, "minute"
     if words.peek() in ("-", "+") and words.peek(1).isdigit():
         words.fail("the number must not be negative" if words.peek() == "-" else "numbers are said without a sign")
     if not words.peek().isdigit() and words.peek() not in NUMBERS:

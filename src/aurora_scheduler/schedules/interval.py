@@ -13,7 +13,7 @@ from aurora_scheduler.instants import LAST, aware
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules.amounts import UNITS, begins_amount, read_amount
 from aurora_scheduler.schedules.base import Reading, Schedule
-from aurora_scheduler.schedules.names import ORDINAL_ENDINGS, moment_text
+from aurora_scheduler.schedules.names import MONTHS, ORDINAL_ENDINGS, moment_text
 from aurora_scheduler.schedules.words import Words
 from aurora_scheduler.schedules.zones import DAY
 
@@ -84,7 +84,7 @@ def read_interval(words: Words, reading: Reading) -> Interval | None:
     begin = words.place
     if UNITS.get(words.peek()) == words.peek() and not words.peek(1):
         canonical, period = read_amount(Words(f"1 {words.take()}"))
-    elif begins_amount(words) and words.peek(1) not in ORDINAL_ENDINGS:
+    elif begins_amount(words) and words.peek(1) not in (*ORDINAL_ENDINGS, *MONTHS, "of"):
         canonical, period = read_amount(words)
     else:
         return None

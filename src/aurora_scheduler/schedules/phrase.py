@@ -103,9 +103,11 @@ def _read_days(words: Words) -> _Said:
     readers: tuple[tuple[bool, Callable[[Words], _Said]], ...] = (
         (_names_weekday(word), _by_weekday),
         (word in ("day", "weekday", "weekdays", "weekend", "weekends"), _by_kind_of_day),
+        (word in MONTHS or _names_date(words), _by_date),
         (word in ORDINALS or words.peek(1) in ORDINAL_ENDINGS, _by_place_in_month),
+        (word == "week", _by_day_of_week),
         (word == "month", _by_day_of_month),
-        (word == "year", _by_date),
+        (word == "year", _by_day_of_year),
     )
     read = next((read for mine, read in readers if mine), None)
     if read is not None:
@@ -114,8 +116,6 @@ def _read_days(words: Words) -> _Said:
         words.fail("what comes again is missing, like a day or an amount of time", "5 minutes")
     if word == "other":
         words.fail('every other one is counted, as in "every 2 days"', "2")
-    if word in MONTHS:
-        words.fail('a date of each year begins with "every year on"', f"year on {word}")
     return words.fail(f"{word!r} is not a day, a weekday or a unit of time", *_DAY_WORDS)
 
 
@@ -129,11 +129,28 @@ def _by_weekday(words: Words) -> _Said:
     return _weekdays_said(read_weekdays(words))
 
 
+def _by_day_of_week(words: Words) -> _Said:
+    """`week on monday and thursday`."""
+    words.take()
+    if not words.accept("on"):
+        words.fail('which day of the week is missing: "on monday"', "on monday")
+    return _by_weekday(words)
+
+
 def read_weekdays(words: Words) -> frozenset[int]:
-    """The days of the week that come next: one or several. Raises `Misspoken`."""
-    found = {_weekday(words)}
-    while _list_goes_on(words):
-        found.add(_weekday(words))
+    """The days of the week that come next: one or several, or from one to another. Raises `Misspoken`.
+
+    >>> sorted(read_weekdays(Words("friday to sunday and tue")))
+    [0, 2, 5, 6]
+    """
+    found: set[int] = set()
+    goes_on = True
+    while goes_on:
+        first = last = _weekday(words)
+        if words.accept("to", "through", "-"):
+            last = _weekday(words)
+        found.update((first + number) % 7 for number in range((last - first) % 7 + 1))
+        goes_on = _list_goes_on(words)
     return frozenset(found)
 
 
@@ -219,14 +236,25 @@ def _month_day(words: Words, longest: int = 31, month: str = "a month") -> int:
     return int(digits)
 
 
-def _by_date(words: Words) -> _Said:
+def _by_day_of_year(words: Words) -> _Said:
     """`year on december 25`."""
     words.take()
     if not words.accept("on"):
         words.fail('which day of the year is missing: "on december 25"', "on december 25")
+    return _by_date(words)
+
+
+def _by_date(words: Words) -> _Said:
+    """`december 25`, `25th of december`."""
     month, day = read_date(words)
     text = f"year on {MONTH_NAMES[month - 1].lower()} {day}"
     return _Said(text, _days(numbers=[day]), frozenset({month}))
+
+
+def _names_date(words: Words) -> bool:
+    """Whether a number and a month come next."""
+    ahead = 1 + (words.peek(1) in ORDINAL_ENDINGS)
+    return words.peek().isdigit() and words.peek(ahead + (words.peek(ahead) == "of")) in MONTHS
 
 
 def read_date(words: Words) -> tuple[int, int]:
@@ -256,11 +284,14 @@ def _month(words: Words) -> int:
 
 def _list_goes_on(words: Words) -> bool:
     """Whether another item follows; takes the comma or "and" before it."""
+    if words.peek() == "," and words.peek(1) == "at":
+        return False
     goes_on = bool(words.accept(","))
     return bool(words.accept("and")) or goes_on
 
 
 def _at_times(words: Words) -> tuple[int, ...]:
+    words.accept(",")
     if not words.accept("at") and not begins_time(words):
         words.fail("a time of the day is missing" if not words.peek() else '"at" and a time are expected', "at 09:00")
     return read_times(words)
@@ -270,7 +301,7 @@ def _at_times(words: Words) -> tuple[int, ...]:
 
 
 def _counts_within_the_day(words: Words) -> bool:
-    if words.peek(1) in ORDINAL_ENDINGS:
+    if words.peek(1) in ORDINAL_ENDINGS or _names_date(words):
         return False
     if words.peek() == "second" and (words.peek(1) in ("day", "and", ",") or _names_weekday(words.peek(1))):
         return False
@@ -288,7 +319,10 @@ def _within_the_day(words: Words) -> tuple[str, tuple[int, ...], _Said]:
     if period >= DAY:
         words.fail_back(begin, "amounts of a day and more have no times of the day; those go with days by name", "day")
     minutes: tuple[int, ...] = ()
-    if words.peek() == "at":
+    if period == _HOUR and words.peek() == "on" and words.peek(1) == "the" and words.peek(2) == "hour":
+        minutes = (0,)
+        words.go_to(words.place + 3)
+    elif words.peek() == "at":
         if period != _HOUR:
             words.fail_back(begin, "minutes past the hour go with every hour", "hour")
         words.take()

@@ -18,7 +18,7 @@ from aurora_scheduler.schedules.cronfields import EXPRESSIONS
 from aurora_scheduler.schedules.daytimes import read_times
 from aurora_scheduler.schedules.interval import read_interval
 from aurora_scheduler.schedules.limits import limited
-from aurora_scheduler.schedules.names import WEEKDAYS
+from aurora_scheduler.schedules.names import MONTHS, ORDINALS, WEEKDAYS
 from aurora_scheduler.schedules.nearest import nearest
 from aurora_scheduler.schedules.once import TIMES, claims_time, read_delay, read_time
 from aurora_scheduler.schedules.phrase import read_phrase
@@ -54,8 +54,9 @@ _KINDS = {
 }
 
 _CRON = re.compile(r"@|.*\*|[0-9?/,#-]+ (?![a-z]+$)", re.IGNORECASE)
-_WORDY = re.compile(r"(?:every|in|at|on)\b", re.IGNORECASE)
-_IN_ZONE = re.compile(r"(?P<rest>.*\S) in (?P<zone>\S+)", re.IGNORECASE)
+_WORDY = re.compile(r"(?:every|in|at|on)\b|[0-9]{1,2}(?:st|nd|rd|th)? (?:of )?[a-z]{3,} ", re.IGNORECASE)
+_IN_ZONE = re.compile(r"(?P<rest>.*\S) in (?P<zone>\S+|[a-z]+/[a-z ]+)", re.IGNORECASE)
+_BARE_ZONE = re.compile(r"(?P<rest>.*\S) (?P<zone>[a-z]\S*/\S+|utc)", re.IGNORECASE)
 _ADVERBS = {
     "hourly": "every hour",
     "daily": "every day",
@@ -219,9 +220,11 @@ def _read(text: str, reading: Reading) -> Schedule:
 def _split(text: str) -> tuple[str, ZoneInfo | None]:
     """The text before the time zone that it says, and the zone."""
     found = _IN_ZONE.fullmatch(text)
-    if found is None:
-        return text, None
-    name = found["zone"]
+    if found is None:  # a name alone, which may also be something else
+        found = _BARE_ZONE.fullmatch(text)
+        zone = find_zone(found["zone"]) if found else None
+        return (found["rest"], zone) if found and zone else (text, None)
+    name = found["zone"].replace(" ", "_")
     zone = find_zone(name)
     if zone is None and "/" in name:
         zone = load_zone(name)  # which may be there by now, or says what may have been meant
@@ -245,17 +248,25 @@ def _read_without_zone(text: str, reading: Reading) -> Schedule:
         return read_delay(words, reading)
     if words.accept("every"):
         return read_interval(words, reading) or read_phrase(words, reading)
-    if words.peek() == "on" and words.peek(1) in _PLURALS:
-        words.take()
+    if _recurs(words):
+        words.accept("on")
+        words.accept("the")
         return read_phrase(words, reading)
     if words.accept("at"):
         times = read_times(words)
         if words.accept("every"):
             return read_phrase(words, reading, times)
         words.go_to(0)
-    if words.peek() in FIRST_WORDS:
+    if words.peek() in FIRST_WORDS or words.peek() in MONTHS or _WORDY.match(text):
         return read_upcoming(words, reading)
     return _refuse(words)
+
+
+def _recurs(words: Words) -> bool:
+    """Whether "every" is left out: `on mondays ...`, `the first monday of ...`."""
+    on = words.peek() == "on"
+    the = words.peek(on) == "the"
+    return words.peek(on) in _PLURALS or (the and words.peek(on + 1) in ORDINALS)
 
 
 def _form(text: str) -> ScheduleType | None:

@@ -63,6 +63,8 @@ def _days(words: Words, today: date) -> Iterator[date]:
     word = words.peek()
     if word in ("today", "tomorrow"):
         return iter([_later(today, 0 if words.take() == "today" else 1)])
+    if word in MONTHS or word.isdigit():
+        return _dates(words, today)
     if word in ("on", "next", "this"):
         words.take()
         if word == "on" and (words.peek() in ("the", *MONTHS) or words.peek().isdigit()):
