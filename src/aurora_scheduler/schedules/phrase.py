@@ -5,10 +5,14 @@ read the same again. Phrases that name times of the day (`every day at 9am`) mea
 cron expression; those that count within the day (`every 15 minutes ... on weekdays`, `every hour at :15`) follow real
 time, like a wild one.
 
-    phrase   = "every" days "at" times | "every" amount within | "every hour at" minutes [within]
-    days     = "day" | "weekday" | "weekend" | weekdays | nths weekday "of the month"
-             | "month on" monthdays | "year on" month day
+    phrase   = "every" days "at" times | "every" amount within | "every hour at" minutes within
+    days     = "day" | "weekday" | "weekend" | weekdays | "week on" weekdays | nths weekday "of the month"
+             | "month on" monthdays | ["year on"] month day
+    weekdays = weekday ["to" weekday], as a list
     within   = ["between" time "and" time] ["on" weekdays | "on weekdays" | "on weekends"]
+
+Besides there are a few more ways of saying the same, all of which lead to one canonical text: `on mondays at 9am`, `at
+9am every monday`, `the first monday of every month at 9am`.
 """
 
 from __future__ import annotations
