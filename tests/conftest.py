@@ -5,8 +5,13 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from support.zones import Zones
 
 # No deadlines and no complaint about slowness: a test machine pauses when it likes, and a test that waits for facts
 # does not mind. HYPOTHESIS_PROFILE=thorough before a release, and for the fault tests.
@@ -19,3 +24,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # pytest prints the stacks of a test that hangs; `kill -USR1` asks for them at any other time.
 if hasattr(signal, "SIGUSR1"):
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
+@pytest.fixture
+def zones(tmp_path: Path) -> Iterator[Zones]:
+    """Time zones of the test's own, which can change and vanish."""
+    with Zones(tmp_path / "zoneinfo") as zones:
+        yield zones

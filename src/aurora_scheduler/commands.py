@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
-from aurora_scheduler.errors import JobExistsError, JobNotFoundError
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job
+from aurora_scheduler.errors import JobExistsError, JobNotFoundError, ScheduleError
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Clock, Snapshot, Store
 from aurora_scheduler.rules import (
     cancel_waiting,
     delete,
     is_free,
+    is_outdated,
     pause,
     recover,
+    renewed,
     request_cancel,
     request_run,
     reschedule,
@@ -30,7 +32,9 @@ __all__ = [
     "create_jobs",
     "deactivate_job",
     "delete_job",
+    "outdated_jobs",
     "recover_orphans",
+    "renew_jobs",
     "replace_job",
     "run_job",
 ]
@@ -150,6 +154,30 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
         job = None if found is None else found.job
         store.commit(recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id))
     return len(orphans)
+
+
+def outdated_jobs(store: Store) -> list[str]:
+    """The ids of the jobs whose next firing was computed with other zone data than there are here. Reads only."""
+    unfinished = [status for status in JobStatus if status is not JobStatus.FINISHED]
+    return [job.id for status in unfinished for job in store.jobs(status) if is_outdated(job)]
+
+
+def renew_jobs(store: Store, clock: Clock, job_ids: Sequence[str]) -> int:
+    """Compute the next firing of these jobs with the zone data there are here; how many have moved.
+
+    A job whose schedule cannot be read here is left as it is, for its task to say so.
+    """
+    moved = 0
+    for job_id in job_ids:
+        job = store.job(job_id)
+        try:
+            commit = None if job is None else renewed(job, clock.now())
+        except ScheduleError:
+            continue
+        if commit is not None:
+            store.commit(commit)
+            moved += commit.change is not None
+    return moved
 
 
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:

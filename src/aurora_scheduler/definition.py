@@ -11,8 +11,9 @@ from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, U
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
 from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
-from aurora_scheduler.rules import following
-from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, without_zone, zone_said
+from aurora_scheduler.rules import coming, following
+from aurora_scheduler.rules.firing import schedule_of
+from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zone_said
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
 
@@ -117,7 +118,7 @@ def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) 
         created=now,
         updated=now,
     )
-    job = replace(job, next_fire=following(job, now))
+    job = coming(job, following(job, now))
     if not may_be_there:
         refuse_never(job)
     return Declared(job, if_exists)
@@ -159,11 +160,11 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
     )
     if any(_timing(existing, field) != _timing(wanted, field) for field in _TIMING):
         job = replace(job, anchor=wanted.anchor)
-        job = replace(job, next_fire=following(job, now))
+        job = coming(job, following(job, now))
         refuse_never(replace(job, created=now))
     elif any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _BOUNDS):
-        due = job.next_fire is not None and job.next_fire <= now  # and stays so
-        job = job if due else replace(job, next_fire=following(job, now))
+        due = job.next_fire is not None and job.next_fire <= now and _is_instant(job)  # and stays so
+        job = job if due else coming(job, following(job, now))
         if any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _LIMITS):
             refuse_never(replace(job, created=now))
     if job.status is JobStatus.FINISHED and job.next_fire is not None:
@@ -171,6 +172,11 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
     if job.status is JobStatus.UNRESOLVED:
         job = replace(job, status=JobStatus.ACTIVE, status_reason=None)
     return job
+
+
+def _is_instant(job: Job) -> bool:
+    """Whether the next firing is one within the job's limits, which may be others than those it was computed with."""
+    return job.next_fire is not None and schedule_of(job).next_instant(job.next_fire - 1) == job.next_fire
 
 
 _DEFINITION = (
@@ -210,8 +216,8 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
     if "schedule" in known:
         schedule = parse_schedule(known["schedule"], zone, now=now, start=policies.starts)
         wanted = replace(wanted, schedule_type=schedule.kind, schedule_value=schedule.text)
-    elif "timezone" in known:  # instead of the one that the schedule says
-        wanted = replace(wanted, schedule_value=without_zone(job.schedule_value))
+    elif "timezone" in known:  # instead of the one that the schedule says, which may be unknown here
+        wanted = replace(wanted, schedule_value=job.schedule_value.removesuffix(f" in {job.timezone}"))
     if "callback" in known or "callback_args" in known or "runner" in options:
         callback, args = _checked_callback(
             known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies.runner

@@ -49,13 +49,17 @@ def micros(duration: timedelta) -> int:
     return duration // _MICROSECOND
 
 
-@lru_cache(maxsize=1024)
 def _zone(name: str) -> tzinfo:
     # A zone that has vanished from the machine's data must not keep a user from reading a job's history.
     try:
-        return ZoneInfo(name)
+        return _known_zone(name)
     except (ValueError, OSError, LookupError):
-        return UTC
+        return UTC  # and not remembered: the zone may come back
+
+
+@lru_cache(maxsize=1024)
+def _known_zone(name: str) -> tzinfo:
+    return ZoneInfo(name)
 
 
 def presented(instant: int | None, zone_name: str) -> datetime | None:

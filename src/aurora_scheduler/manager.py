@@ -305,7 +305,8 @@ class SchedulerManager:
     async def activate_job(self, job_id: str) -> bool:
         """Let a paused or deactivated job fire again, from now on. Whether it is active now.
 
-        False where there is no such job, or where it has no firing to come.
+        False where there is no such job, or where it has no firing to come. Raises `ScheduleError` where the job's time
+        zone is unknown here.
         """
         return await self._scheduler.resume(job_id).wait()
 

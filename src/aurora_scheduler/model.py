@@ -157,6 +157,11 @@ class Job:
     status: JobStatus = JobStatus.ACTIVE
     status_reason: str | None = None
     next_fire: int | None = None
+    zone_data: str | None = None
+    """Which data of its zone the next firing was computed with; None where that asks for none, or nobody knows."""
+    next_wall: int | None = None
+    """The wall time of the next firing by those data, in microseconds since 1970-01-01 00:00 on the wall: with other
+    data, what is to come next is what comes at that wall time."""
     runs: int = 0
     """Scheduled firings claimed so far; `max_runs` counts these."""
     retry_count: int = 0

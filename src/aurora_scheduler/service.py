@@ -188,7 +188,10 @@ class CronService:
         return self._scheduler.pause(job_id).result()
 
     def resume_job(self, job_id: str) -> bool:
-        """Let the job fire again, from now on. Whether it is active now."""
+        """Let the job fire again, from now on. Whether it is active now.
+
+        Raises `ScheduleError` where the job's time zone is unknown here.
+        """
         return self._scheduler.resume(job_id).result()
 
     def cancel_job(self, job_id: str) -> bool:

@@ -31,7 +31,10 @@ def test_an_edited_job_comes_back_as_it_was_edited(used_store, before, after):
 @given(before=jobs, after=jobs)
 def test_a_decision_writes_the_state_of_a_job_and_leaves_its_definition(used_store, before, after):
     """A firing that races with an edit could otherwise bring the old definition back."""
-    state = ("updated", "status", "status_reason", "next_fire", "runs", "retry_count", "last_run", "last_run_result")
+    state = (
+        "updated", "status", "status_reason", "next_fire", "runs", "retry_count", "last_run", "last_run_result",
+        "zone_data", "next_wall",
+    )  # fmt: skip
     expected = replace(before, version=before.version + 1, **{name: getattr(after, name) for name in state})
     decided = replace(after, id=before.id, generation=before.generation, version=before.version + 1)
     with undone(used_store.transaction()):

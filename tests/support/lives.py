@@ -24,7 +24,7 @@ from aurora_scheduler.model import (
     Policies,
     Trigger,
 )
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, following, recover, settle
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, coming, decide, following, recover, settle
 from aurora_scheduler.rules.firing import schedule_of
 from aurora_scheduler.schedules import parse_schedule
 
@@ -85,7 +85,7 @@ def a_job(
         created=created,
         updated=created,
     )
-    return replace(replace(job, next_fire=following(job, created)), **(state or {}))
+    return replace(coming(job, following(job, created)), **(state or {}))
 
 
 def a_row(job: Job, status: ExecutionStatus, *, scheduled: int | None = None, **state: Any) -> Execution:

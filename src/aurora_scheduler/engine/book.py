@@ -22,6 +22,7 @@ from aurora_scheduler.model import Commit, Execution, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import resolved, rewound
 from aurora_scheduler.rules.firing import Reason, schedule_of
+from aurora_scheduler.schedules import load_zone
 
 __all__ = ["Book"]
 
@@ -146,7 +147,10 @@ class Book:
     async def rewind(self) -> None:
         """The wall clock was set back by far: compute every next firing anew."""
         for entry in list(self._entries.values()):
-            commit = rewound(entry.job, self.clock.now())
+            try:
+                commit = rewound(entry.job, self.clock.now())
+            except ScheduleError:  # its zone is unknown here, as its task is about to say
+                continue
             if commit is not None:
                 with suppress(Refused):  # it has just been changed: then by the new time
                     await until_there(partial(self.commit, entry, commit), "computing firings anew")
@@ -194,7 +198,12 @@ class Book:
     async def try_unresolved(self) -> None:
         """See whether the callbacks and zones that could not be found are there now."""
         self.callbacks.forget_failures()
-        for entry in [entry for entry in self._entries.values() if entry.job.status is JobStatus.UNRESOLVED]:
+        unresolved = [entry for entry in self._entries.values() if entry.job.status is JobStatus.UNRESOLVED]
+        # Once for all jobs of a zone: where it is not found, it takes a while to say what may have been meant.
+        known = {zone for zone in {entry.job.timezone for entry in unresolved} if _is_known(zone)}
+        for entry in unresolved:
+            if entry.job.timezone not in known:
+                continue
             try:
                 schedule_of(entry.job)
                 await self.callbacks.find(entry.job.callback)
@@ -206,3 +215,11 @@ class Book:
             with suppress(Refused):  # changed meanwhile: then its change is being followed
                 await self.commit(entry, commit)
             await self.load([entry.job.id])
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        load_zone(zone)
+    except ScheduleError:
+        return False
+    return True

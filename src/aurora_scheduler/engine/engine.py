@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
-from aurora_scheduler.commands import recover_orphans
+from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import until_there
@@ -25,7 +26,7 @@ _log = logging.getLogger("aurora_scheduler.engine")
 
 #: How long, in seconds, cancelled callbacks may take to end.
 _AFTER_CANCEL = 10.0
-#: How many jobs get their task before others get a turn.
+#: How many jobs get their task, or are written, before others get a turn.
 _BATCH = 500
 
 
@@ -120,7 +121,18 @@ class Engine:
         lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
+        await self._renew()
         return await self.writer.read(lambda store: store.snapshots()).wait()
+
+    async def _renew(self) -> None:
+        """Zones may have changed while nobody was here: compute anew what was computed with other data of theirs."""
+        outdated = await self.writer.read(outdated_jobs).wait()
+        moved = 0
+        for start in range(0, len(outdated), _BATCH):
+            some = outdated[start : start + _BATCH]
+            moved += await self.writer.write(partial(renew_jobs, clock=self.clock, job_ids=some)).wait()
+        if outdated:
+            _log.info("computed %d next firing(s) anew with changed zone data, %d moved", len(outdated), moved)
 
     def _start_keeping(self, nursery: trio.Nursery) -> None:
         settings = self.settings

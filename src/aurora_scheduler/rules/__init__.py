@@ -10,6 +10,7 @@ from aurora_scheduler.rules.changing import (
     delete,
     is_free,
     pause,
+    renewed,
     request_cancel,
     request_run,
     reschedule,
@@ -19,7 +20,7 @@ from aurora_scheduler.rules.changing import (
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
-from aurora_scheduler.rules.firing import following
+from aurora_scheduler.rules.firing import coming, following, is_outdated
 from aurora_scheduler.rules.settling import recover, settle
 
 __all__ = [
@@ -29,13 +30,16 @@ __all__ = [
     "Sleep",
     "Step",
     "cancel_waiting",
+    "coming",
     "decide",
     "delete",
     "following",
     "is_free",
+    "is_outdated",
     "pass_over",
     "pause",
     "recover",
+    "renewed",
     "request_cancel",
     "request_run",
     "reschedule",

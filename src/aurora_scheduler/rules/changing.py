@@ -9,14 +9,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
-from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, following, let_pass, row_of, stepped
+from aurora_scheduler.rules.firing import (
+    Reason,
+    anew,
+    changed,
+    closed,
+    coming,
+    finish_if_over,
+    following,
+    is_outdated,
+    let_pass,
+    row_of,
+    schedule_of,
+    stepped,
+)
 
 __all__ = [
     "cancel_waiting",
     "delete",
     "is_free",
     "pause",
+    "renewed",
     "request_cancel",
     "request_run",
     "reschedule",
@@ -35,9 +50,9 @@ def pause(job: Job, waiting: Sequence[Execution], now: int, new_id: Callable[[],
     """
     if job.status in (JobStatus.PAUSED, JobStatus.FINISHED):
         return None
-    missed, pending = _overdue(job, now, Reason.PAUSED, new_id)
+    missed, rest = _overdue(job, now, Reason.PAUSED, new_id)
     cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.PAUSED, now) for row in waiting)
-    rest = stepped(job, status=JobStatus.PAUSED, status_reason=None, next_fire=pending, updated=now)
+    rest = stepped(rest, status=JobStatus.PAUSED, status_reason=None, updated=now)
     return Commit(job=rest, new=missed, moved=cancelled, change=changed(job, ChangeKind.PAUSED, now))
 
 
@@ -55,28 +70,30 @@ def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> 
     return Commit(job=None, new=missed, change=changed(after, ChangeKind.UPDATED, now))
 
 
-def _overdue(job: Job, now: int, reason: Reason, new_id: Callable[[], str]) -> tuple[tuple[Execution, ...], int | None]:
-    """The record of what came due while the job could fire, and what is next."""
+def _overdue(job: Job, now: int, reason: Reason, new_id: Callable[[], str]) -> tuple[tuple[Execution, ...], Job]:
+    """The record of what came due while the job could fire, and the job with what is next."""
     if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED):
-        return (), job.next_fire
+        return (), job
     return let_pass(job, now, ExecutionStatus.MISSED, reason, new_id)
 
 
 def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int, execution_id: str) -> Commit | None:
     """Make the job active again, its next firing after now: what passed while it rested is no misfire.
 
-    A job that has no instant left is finished; if its only one passed meanwhile, that is recorded as missed.
+    A job that has no instant left is finished; if its only one passed meanwhile, that is recorded as missed. Raises
+    `ScheduleError` where the job's zone is unknown here: nobody can tell then what comes after now.
     """
     if job.status not in (JobStatus.PAUSED, JobStatus.DEACTIVATED):
         return None
+    schedule_of(job)
+    job = anew(job, now)
     passed = job.next_fire if job.next_fire is not None and job.next_fire <= now else None
-    pending = following(job, now) if passed is not None or job.next_fire is None else job.next_fire
     streak = 0 if job.status is JobStatus.DEACTIVATED else job.retry_count
-    active = stepped(
-        job, status=JobStatus.ACTIVE, status_reason=None, next_fire=pending, retry_count=streak, updated=now
-    )
+    active = stepped(job, status=JobStatus.ACTIVE, status_reason=None, retry_count=streak, updated=now)
+    if passed is not None or job.next_fire is None:
+        active = coming(active, following(job, now))
     missed: tuple[Execution, ...] = ()
-    if passed is not None and pending is None:
+    if passed is not None and active.next_fire is None:
         row = row_of(job, passed, execution_id)
         missed = (closed(row, ExecutionStatus.MISSED, Reason.PAUSED, now),)
     active, _ = finish_if_over(active, now, open_left=bool(waiting or others_running))
@@ -95,10 +112,25 @@ def rewound(job: Job, now: int) -> Commit | None:
     """The wall clock was set back by far: the next firing is the first after now; what is recorded is passed over."""
     if job.status is not JobStatus.ACTIVE or job.next_fire is None:
         return None
-    anew = following(job, now)
-    if anew is None or anew >= job.next_fire:
+    instant = following(job, now)
+    if instant is None or instant >= job.next_fire:
         return None
-    return Commit(job=stepped(job, next_fire=anew))
+    return Commit(job=coming(stepped(job), instant))
+
+
+def renewed(job: Job, now: int) -> Commit | None:
+    """The next firing was computed with other zone data than there are here: compute it anew, whatever the status.
+
+    Only an instant that has moved is told in the job's history. Raises `ScheduleError` where the zone is unknown here.
+    """
+    if not is_outdated(job):
+        return None
+    after = stepped(anew(job, now))
+    if after.next_fire == job.next_fire:
+        return Commit(job=after)
+    now_at, before_at = (presented(instant, job.timezone) or "never" for instant in (after.next_fire, job.next_fire))
+    detail = f"the data of the time zone have changed: the next firing is {now_at}, not {before_at}"
+    return Commit(job=after, change=changed(job, ChangeKind.UPDATED, now, detail))
 
 
 def request_run(job: Job, scheduled: int, now: int, execution_id: str) -> tuple[Commit, Execution]:

@@ -3,10 +3,11 @@
 The order in which things are looked at *is* the policy:
 
 1. a run asked for by hand, on any job;
-2. what is first in line: an attempt that was lost with its process, a firing that was due before the attempt that runs;
-3. the schedule: an instant that has come;
-4. a retry that is due;
-5. nothing: sleep until the nearest of these.
+2. a next firing that was computed with other zone data: it is computed anew, before anything is made of it;
+3. what is first in line: an attempt that was lost with its process, a firing that was due before the attempt that runs;
+4. the schedule: an instant that has come;
+5. a retry that is due;
+6. nothing: sleep until the nearest of these.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
+from aurora_scheduler.rules.changing import renewed
 from aurora_scheduler.rules.firing import (
     Reason,
     closed,
+    coming,
     finish_if_over,
     following,
     let_pass,
@@ -81,6 +84,10 @@ def decide(
     if job.status is not JobStatus.ACTIVE:
         return _step_at_rest(job, waiting, running, now, owner)
 
+    schedule_of(job)  # where its zone is unknown here, that is said now, and not when it comes due
+    commit = renewed(job, now)
+    if commit is not None:
+        return Record(commit)
     in_line = min((row for row in waiting if _is_in_line(row)), key=_place_in_line, default=None)
     if in_line is not None and not running:
         return _claim_waiting(job, in_line, now, owner)
@@ -110,7 +117,7 @@ def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Exec
 def pass_over(job: Job) -> Commit:
     """Go past an instant that is recorded already (the wall clock was set back): its record stands, it is not run."""
     assert job.next_fire is not None
-    return Commit(job=stepped(job, next_fire=following(job, job.next_fire)))
+    return Commit(job=coming(stepped(job), following(job, job.next_fire)))
 
 
 def _is_request(row: Execution) -> bool:
@@ -133,7 +140,7 @@ def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_
         closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
     )
     ran = stepped(job, runs=job.runs + 1)
-    commit = Commit(job=replace(ran, next_fire=following(ran, last)), new=(*missed, execution), moved=superseded)
+    commit = Commit(job=coming(ran, following(ran, last)), new=(*missed, execution), moved=superseded)
     return Claim(commit, execution)
 
 
@@ -150,9 +157,9 @@ def _come_due_while_busy(
         # What is in the queue will be claimed, and counts for max_runs then.
         to_come = 1 + sum(row.reason == Reason.QUEUED for row in waiting)
         pending = following(replace(job, runs=job.runs + to_come), last)
-        return Record(Commit(job=stepped(job, next_fire=pending), new=(*missed, queued)))
-    skipped, pending = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
-    return Record(Commit(job=stepped(job, next_fire=pending), new=skipped))
+        return Record(Commit(job=coming(stepped(job), pending), new=(*missed, queued)))
+    skipped, after = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
+    return Record(Commit(job=stepped(after), new=skipped))
 
 
 def _split(job: Job, until: int, now: int, new_id: Callable[[], str]) -> tuple[int, tuple[Execution, ...]]:
@@ -171,7 +178,7 @@ def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
     if row.trigger is Trigger.SCHEDULE and row.attempt == 1:
         ran = replace(ran, runs=job.runs + 1)
         if ran.policies.max_runs is not None and ran.runs >= ran.policies.max_runs:
-            ran = replace(ran, next_fire=None)
+            ran = coming(ran, None)
     return Claim(Commit(job=ran, moved=(execution,)), execution)
 
 

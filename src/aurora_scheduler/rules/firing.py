@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus, Trigger
-from aurora_scheduler.schedules import Schedule, stored_schedule
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.model import (
+    Change,
+    ChangeKind,
+    Execution,
+    ExecutionStatus,
+    Job,
+    JobStatus,
+    ScheduleType,
+    Trigger,
+)
+from aurora_scheduler.schedules import Schedule, accounted, load_zone, stored_schedule, wall_before, zone_data
 
 __all__ = [
     "Reason",
+    "anew",
     "changed",
     "closed",
+    "coming",
     "finish_if_over",
     "following",
+    "is_outdated",
     "let_pass",
     "row_of",
     "schedule_of",
@@ -71,6 +85,41 @@ def following(job: Job, after: int) -> int | None:
     return None if instant is None or (policies.ends is not None and instant > policies.ends) else instant
 
 
+def coming(job: Job, next_fire: int | None) -> Job:
+    """The job with a next firing that was computed here and now, and what tells the zone data it was computed with."""
+    if next_fire is None or not _asks_zone(job):
+        return replace(job, next_fire=next_fire, zone_data=None, next_wall=None)
+    wall = wall_before(load_zone(job.timezone), next_fire)
+    return replace(job, next_fire=next_fire, zone_data=zone_data(job.timezone), next_wall=wall)
+
+
+def _asks_zone(job: Job) -> bool:
+    """Whether the job's firings depend on its zone: an amount of time does not, unless it is limited by wall times."""
+    policies = job.policies
+    limited = policies.exclude_dates or policies.only_between is not None
+    return job.schedule_type is not ScheduleType.RELATIVE or bool(limited)
+
+
+def is_outdated(job: Job) -> bool:
+    """Whether the job's next firing was computed with other data of its zone than there are here, if there are any."""
+    return job.next_fire is not None and _asks_zone(job) and zone_data(job.timezone) not in ("", job.zone_data)
+
+
+def anew(job: Job, now: int) -> Job:
+    """The job with its next firing by the zone data there are here; itself, where it was computed with these.
+
+    By these data it may have come due, and is a backlog then, or not be due any more. Raises `ScheduleError` where the
+    schedule cannot be read here.
+    """
+    if job.next_fire is None or not is_outdated(job):
+        return job
+    schedule = schedule_of(job)
+    after = accounted(schedule, job.next_fire, job.next_wall, now)
+    if job.next_fire <= now and schedule.next_instant(after) == job.next_fire:
+        return coming(job, job.next_fire)  # due by both: it stays, even where an edit has set an end before it
+    return coming(job, following(job, after))
+
+
 def within(job: Job, until: int) -> int:
     """`until`, but not after the job's `end_at`; an instant that was next already when that was set stays in."""
     if job.policies.ends is None:
@@ -102,18 +151,24 @@ def let_pass(
     new_id: Callable[[], str],
     *,
     until: int | None = None,
-) -> tuple[tuple[Execution, ...], int | None]:
-    """The one row for all instants that came due up to `until` (default: now) and are not run; and the next instant.
+) -> tuple[tuple[Execution, ...], Job]:
+    """The one row for all instants that came due up to `until` (default: now) and are not run; and the job after them.
 
     No row where none came due. Whatever takes a job off its schedule asks for this, so that no instant is without a
-    record.
+    record. Where the job's zone is unknown here, no instant but the next one is known.
     """
+    with suppress(ScheduleError):
+        job = anew(job, now)
     first, last_moment = job.next_fire, within(job, now if until is None else until)
     if first is None or first > last_moment:
-        return (), first
-    last, count = schedule_of(job).span(first, last_moment)
+        return (), job
     row = closed(row_of(job, first, new_id()), status, reason, now)
-    return (replace(row, last_scheduled=last, count=count),), following(job, last)
+    try:
+        last, count = schedule_of(job).span(first, last_moment)
+        after = coming(job, following(job, last))
+    except ScheduleError:
+        return (row,), coming(job, None)
+    return (replace(row, last_scheduled=last, count=count),), after
 
 
 def stepped(job: Job, **state: Any) -> Job:

@@ -167,7 +167,7 @@ def _exhausted(
         return replace(job, retry_count=0), (), moved, None
     times = "once" if job.retry_count == 1 else f"{job.retry_count} times in a row"
     reason = f"failed {times}: {error}"
-    missed, pending = let_pass(job, now, ExecutionStatus.MISSED, Reason.DEACTIVATED, new_id)
-    rest = replace(job, status=JobStatus.DEACTIVATED, status_reason=reason, next_fire=pending)
+    missed, rest = let_pass(job, now, ExecutionStatus.MISSED, Reason.DEACTIVATED, new_id)
+    rest = replace(rest, status=JobStatus.DEACTIVATED, status_reason=reason)
     cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DEACTIVATED, now) for row in waiting)
     return rest, missed, moved + cancelled, changed(job, ChangeKind.DEACTIVATED, now, reason)

@@ -16,6 +16,7 @@ Where things are, from the ground up:
 - `cron`: `0 9 * * 1-5`, from text to a pattern; `cronfields`: what each field accepts, and the hints.
 - `phrase`: `every monday at 9am`, from words to a pattern.
 - `limits`: excluded days, and a part of the day, over any schedule.
+- `zonedata`: which data of a zone there are; what to do when they have changed.
 - `text`: from text to a schedule; `nearest`: what may have been meant by a text that is none.
 """
 
@@ -32,14 +33,15 @@ from aurora_scheduler.schedules.text import (
     parse_schedule,
     stored_schedule,
     to_instant,
-    without_zone,
     zone_said,
 )
+from aurora_scheduler.schedules.zonedata import accounted, wall_before, zone_data
 from aurora_scheduler.schedules.zones import load_zone
 
 __all__ = [
     "Oddity",
     "Schedule",
+    "accounted",
     "clock_text",
     "excluded_fires",
     "fires",
@@ -51,6 +53,7 @@ __all__ = [
     "parse_time_of_day",
     "stored_schedule",
     "to_instant",
-    "without_zone",
+    "wall_before",
+    "zone_data",
     "zone_said",
 ]

@@ -70,11 +70,13 @@ class Schedule(ABC):
     def span(self, first: int, until: int) -> tuple[int, int]:
         """The last instant that is not later than `until`, and how many there are from `first` to that one.
 
-        `first` must be an instant of this schedule, and `until` not earlier; both ends count.
+        `until` must not be earlier than `first`; both ends count. `first` counts in any case: it was an instant when it
+        was stored, whatever has been changed since.
         """
         last = self.previous_instant(until + 1)
-        assert last is not None
-        return last, self.count(first - 1, last)
+        if last is None or last <= first:
+            return first, 1
+        return last, 1 + self.count(first, last)
 
     def next_fire(self, after: datetime) -> datetime | None:
         """The first firing strictly after `after`, in the schedule's zone, or None if there is none.

@@ -26,7 +26,7 @@ from aurora_scheduler.schedules.upcoming import FIRST_WORDS, read_upcoming
 from aurora_scheduler.schedules.words import Misspoken, Words
 from aurora_scheduler.schedules.zones import find_zone, instant_of_datetime, load_zone, zones_of_city
 
-__all__ = ["fires", "parse_schedule", "stored_schedule", "to_instant", "without_zone", "zone_said"]
+__all__ = ["fires", "parse_schedule", "stored_schedule", "to_instant", "zone_said"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +165,6 @@ def zone_said(text: object) -> str | None:
     except (Misspoken, ScheduleError):  # to be told by who reads the text
         return None
     return None if zone is None else zone.key
-
-
-def without_zone(text: str) -> str:
-    """The canonical text without the time zone that it says.
-
-    >>> without_zone("every day at 09:00 in Europe/Berlin")
-    'every day at 09:00'
-    """
-    return _split(text)[0]
 
 
 def fires(schedule: Schedule, after: int, count: int, ends: int | None = None) -> list[int]:

@@ -74,6 +74,7 @@ def _load(name: str) -> ZoneInfo:
         raise ScheduleError(name, reason, accepted=_ACCEPTED, what="time zone") from error
 
 
+@lru_cache(maxsize=1024)
 def _hint(name: str) -> str:
     """What may have been meant by a name that no zone has."""
     if name.isupper() and len(name) <= 5:

@@ -20,7 +20,7 @@ TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 migrations = Migrations("aurora_scheduler")
 
 #: The steps that this release knows, in order.
-KNOWN = ("1_jobs_executions_changes",)
+KNOWN = ("1_jobs_executions_changes", "2_zone_data")
 
 
 @migrations(name=KNOWN[0])
@@ -66,6 +66,13 @@ def _first(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX aurora_job_changes_by_job ON aurora_job_changes (job_id, generation)")
+
+
+@migrations(name=KNOWN[1])
+def _second(db: Database) -> None:
+    """What a job's next firing was computed with. Of the firings that are there nobody knows it."""
+    db.execute("ALTER TABLE aurora_jobs ADD COLUMN zone_data TEXT")
+    db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_wall INTEGER")
 
 
 def inspect(connection: sqlite3.Connection, path: str) -> bool:
