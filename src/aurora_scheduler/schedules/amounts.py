@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import FIRST, LAST, SECOND
-from aurora_scheduler.schedules.base import readable
 from aurora_scheduler.schedules.names import NUMBERS
-from aurora_scheduler.schedules.words import Misspoken, Words
+from aurora_scheduler.schedules.words import Words, read_whole
 
 __all__ = ["AMOUNTS", "UNITS", "begins_amount", "parse_duration", "read_amount"]
 
@@ -43,14 +41,7 @@ def parse_duration(text: str) -> int:
     >>> parse_duration("5 minutes") // SECOND, parse_duration("1h30m") // SECOND
     (300, 5400)
     """
-    words = Words(readable(text, AMOUNTS))
-    try:
-        length = read_amount(words, least=0)[1]
-        words.expect_end()
-    except Misspoken as error:
-        part = words.text[error.start : error.end] or None
-        raise ScheduleError(text, error.reason, part=part, accepted=AMOUNTS, what="duration") from None
-    return length
+    return read_whole(text, lambda words: read_amount(words, least=0)[1], accepted=AMOUNTS, what="duration")
 
 
 def begins_amount(words: Words) -> bool:

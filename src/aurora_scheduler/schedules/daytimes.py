@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.schedules.base import readable
-from aurora_scheduler.schedules.words import Misspoken, Words
+from aurora_scheduler.schedules.words import Words, read_whole
 
 __all__ = ["begins_time", "parse_time_of_day", "read_time_of_day", "read_times"]
 
@@ -26,14 +24,7 @@ def parse_time_of_day(text: object) -> int:
     >>> parse_time_of_day("9am") // _HOUR
     9
     """
-    words = Words(readable(text, TIMES_OF_DAY))
-    try:
-        time = read_time_of_day(words)
-        words.expect_end()
-    except Misspoken as error:
-        part = words.text[error.start : error.end] or None
-        raise ScheduleError(text, error.reason, part=part, accepted=TIMES_OF_DAY, what="time of day") from None
-    return time
+    return read_whole(text, read_time_of_day, accepted=TIMES_OF_DAY, what="time of day")
 
 
 def begins_time(words: Words) -> bool:

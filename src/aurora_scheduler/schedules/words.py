@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-__all__ = ["Misspoken", "Words"]
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.schedules.base import readable
+
+__all__ = ["Misspoken", "Words", "read_whole"]
+
+T = TypeVar("T")
 
 #: A run of digits, a run of letters ("a.m." is one), or any other single character.
 _WORD = re.compile(r"[0-9]+|[ap]\.m\.?(?![a-z])|[a-z]+|[^ ]")
@@ -113,3 +119,15 @@ class Words:
             word = self._words[self._next]
             return word.start, word.end
         return len(self.text), len(self.text)
+
+
+def read_whole(text: object, read: Callable[[Words], T], *, accepted: str, what: str) -> T:
+    """What `read` makes of a text, all of it. Raises `ScheduleError`, which says what is accepted."""
+    words = Words(readable(text, accepted))
+    try:
+        found = read(words)
+        words.expect_end()
+    except Misspoken as error:
+        part = words.text[error.start : error.end] or None
+        raise ScheduleError(text, error.reason, part=part, accepted=accepted, what=what) from None
+    return found
