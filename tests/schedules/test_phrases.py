@@ -430,6 +430,11 @@ def test_a_phrase_whose_canonical_text_could_not_be_read_again_is_refused():
     assert len(fires(said(f"every day at {','.join(times[:24])}"), NOW, 24)) == 24
 
 
+def test_a_day_that_does_not_come_any_more_is_refused():
+    with pytest.raises(ScheduleError, match="no such day any more"):
+        parse_schedule("on feb 29 at 9am", now=datetime(9999, 12, 1, tzinfo=UTC))
+
+
 def test_an_unknown_zone_of_a_phrase_is_a_schedule_error():
     with pytest.raises(ScheduleError, match="did you mean 'Europe/Berlin'"):
         said("every day at 9am in Europe/Berln")

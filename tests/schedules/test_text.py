@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.errors import OptionError, ScheduleError
 from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules import (
@@ -281,6 +281,11 @@ def test_next_fire_answers_in_the_schedules_zone_and_reads_naive_times_there():
     assert str(schedule.next_fire(datetime(2030, 1, 1, tzinfo=UTC))) == "2030-01-02 09:00:00+09:00"
     assert schedule.next_fire(datetime(9999, 12, 31, 23)) is None
     assert schedule.next_fire(datetime(1, 1, 1)) is not None
+    assert str(schedule.previous_fire(datetime(2030, 1, 1, 9))) == "2029-12-31 09:00:00+09:00"
+    assert schedule.count_fires(datetime(2030, 1, 1, 9), datetime(2030, 1, 3, 9)) == 2
+    for ask in (schedule.next_fire, schedule.previous_fire, schedule.describe):
+        with pytest.raises(OptionError, match="must be a datetime"):
+            ask("2030-01-01")
 
 
 @properties

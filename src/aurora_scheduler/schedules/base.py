@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.errors import OptionError, ScheduleError
 from aurora_scheduler.instants import LAST, aware
 from aurora_scheduler.model import ScheduleType
 from aurora_scheduler.schedules.zones import DAY, instant_of_datetime
@@ -83,21 +83,21 @@ class Schedule(ABC):
 
         A naive datetime is read in the schedule's zone.
         """
-        return self._shown(self.next_instant(instant_of_datetime(after, self.zone)))
+        return self._shown(self.next_instant(self._instant("after", after)))
 
     def previous_fire(self, before: datetime) -> datetime | None:
         """The last firing strictly before `before`, in the schedule's zone, or None if there is none.
 
         A naive datetime is read in the schedule's zone.
         """
-        return self._shown(self.previous_instant(instant_of_datetime(before, self.zone)))
+        return self._shown(self.previous_instant(self._instant("before", before)))
 
     def count_fires(self, after: datetime, until: datetime) -> int:
         """How many firings there are strictly after `after` and not later than `until`, without walking them.
 
         Naive datetimes are read in the schedule's zone.
         """
-        return self.count(instant_of_datetime(after, self.zone), instant_of_datetime(until, self.zone))
+        return self.count(self._instant("after", after), self._instant("until", until))
 
     def describe(self, after: datetime | None = None) -> str:
         """The schedule in plain English, with its zone, and the times that daylight saving makes odd.
@@ -112,7 +112,7 @@ class Schedule(ABC):
         02:30 does not exist on 2030-03-31 in Berlin: fires at 03:00
         02:30 occurs twice on 2030-10-27 in Berlin: fires the first time only
         """
-        start = self.since if after is None else instant_of_datetime(after, self.zone)
+        start = self.since if after is None else self._instant("after", after)
         notes = (odd.text for odd in self.oddities(start, start + _NOTED))
         return "; ".join([f"{self.in_words()}, in {self.zone.key}", *notes])
 
@@ -127,6 +127,11 @@ class Schedule(ABC):
     def oddity(self, instant: int) -> Oddity | None:
         """What is odd about a firing, or None."""
         return None
+
+    def _instant(self, name: str, moment: object) -> int:
+        if not isinstance(moment, datetime):
+            raise OptionError(name, moment, "must be a datetime")
+        return instant_of_datetime(moment, self.zone)
 
     def _shown(self, instant: int | None) -> datetime | None:
         return None if instant is None else aware(instant, self.zone)

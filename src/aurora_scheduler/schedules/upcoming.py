@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import MAXYEAR, date, datetime, time, timedelta
 
+from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import aware
 from aurora_scheduler.schedules.base import Reading
 from aurora_scheduler.schedules.daytimes import begins_time, read_time_of_day
@@ -53,7 +54,8 @@ def _first_to_come(text: str, days: Iterator[date], of_day: int, reading: Readin
         candidate = once_at(wall, reading)
         if candidate.instant > reading.present:
             break
-    assert candidate is not None
+    if candidate is None:
+        raise ScheduleError(text, "there is no such day any more up to the year 9999", accepted="an earlier day")
     reading.refuse_unreachable(text, candidate.instant)
     return candidate
 
