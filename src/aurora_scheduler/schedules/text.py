@@ -24,7 +24,13 @@ from aurora_scheduler.schedules.once import TIMES, claims_time, read_delay, read
 from aurora_scheduler.schedules.phrase import read_phrase
 from aurora_scheduler.schedules.upcoming import FIRST_WORDS, read_upcoming
 from aurora_scheduler.schedules.words import Misspoken, Words
-from aurora_scheduler.schedules.zones import find_zone, instant_of_datetime, load_zone, zones_of_city
+from aurora_scheduler.schedules.zones import (
+    find_zone,
+    instant_of_datetime,
+    load_zone,
+    nearest_zone,
+    zones_of_city,
+)
 
 __all__ = ["fires", "parse_schedule", "stored_schedule", "to_instant", "zone_said"]
 
@@ -217,13 +223,13 @@ def _split(text: str) -> tuple[str, ZoneInfo | None]:
         return (found["rest"], zone) if found and zone else (text, None)
     name = found["zone"].replace(" ", "_")
     zone = find_zone(name)
-    if zone is None and "/" in name:
-        zone = load_zone(name)  # which may be there by now, or says what may have been meant
     if zone is not None:
         return found["rest"], zone
-    cities = zones_of_city(name)
-    if cities:
-        raise Misspoken(f"a time zone is said by its whole name, like {cities[0]}", *found.span("zone"), cities)
+    near = nearest_zone(name)
+    if "/" in name:
+        raise Misspoken("no time zone of this name is known here", *found.span("zone"), (near or "UTC",))
+    if near is not None and near in zones_of_city(name):
+        raise Misspoken(f"a time zone is said by its whole name, like {near}", *found.span("zone"), (near,))
     return text, None
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "instant_of_wall",
     "load_zone",
     "naive_wall",
+    "nearest_zone",
     "stretch_at",
     "zones_of_city",
 ]
@@ -74,14 +75,24 @@ def _load(name: str) -> ZoneInfo:
         raise ScheduleError(name, reason, accepted=_ACCEPTED, what="time zone") from error
 
 
-@lru_cache(maxsize=1024)
 def _hint(name: str) -> str:
     """What may have been meant by a name that no zone has."""
     if name.isupper() and len(name) <= 5:
         return ", and abbreviations mean different zones to different people; say a place in it"
+    near = nearest_zone(name)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+@lru_cache(maxsize=1024)
+def nearest_zone(name: str) -> str | None:
+    """The zone of this city, or the one with the most similar name, or None.
+
+    >>> nearest_zone("tokyo"), nearest_zone("Europe/Berln"), nearest_zone("Mars/Olympus")
+    ('Asia/Tokyo', 'Europe/Berlin', None)
+    """
     known = _known_zones()
     near = zones_of_city(name) or [known[each] for each in get_close_matches(name.lower(), known, n=1)]
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return near[0] if near else None
 
 
 def find_zone(name: str) -> ZoneInfo | None:
@@ -91,7 +102,12 @@ def find_zone(name: str) -> ZoneInfo | None:
     (zoneinfo.ZoneInfo(key='Europe/Berlin'), None)
     """
     key = _known_zones().get(name.lower())
-    return None if key is None else load_zone(key)
+    if key is None and "/" not in name:
+        return None
+    try:
+        return load_zone(key or name)  # it may have come, or gone, since they were listed
+    except ScheduleError:
+        return None
 
 
 def zones_of_city(name: str) -> tuple[str, ...]:
