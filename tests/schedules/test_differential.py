@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from aurora_scheduler.schedules import zones
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.instants import instant_of
+from aurora_scheduler.schedules import fires, parse_schedule, zones
+from support.daemon import MINUTE, Watch, all_zones, draw_expression
 from support.differential import disagreements
 
 #: Half-hour shifts, odd offsets, midnight gaps, a skipped day, shifts of two and three hours, negative daylight saving,
@@ -22,6 +30,39 @@ ZONES = (
 def test_a_daemon_that_looks_at_the_clock_every_minute_agrees(zone):
     cases, wrong = disagreements("suite", zone, windows=3)
     assert cases == 18
+    assert wrong == []
+
+
+def some_turn(chance: random.Random, zone: ZoneInfo) -> datetime:
+    """An instant at which clocks in the zone are turned, in some year; any other where they never are."""
+    for year in chance.sample(range(1973, 2038), 65):
+        weeks = [datetime(year, 1, 3, tzinfo=UTC) + number * timedelta(days=7) for number in range(52)]
+        for low, high in pairwise(weeks):
+            old, new = low.astimezone(zone).utcoffset(), high.astimezone(zone).utcoffset()
+            if old != new:
+                while high - low > MINUTE:
+                    middle = low + (high - low) // MINUTE // 2 * MINUTE
+                    low, high = (low, middle) if middle.astimezone(zone).utcoffset() == new else (middle, high)
+                return high
+    return datetime(chance.randint(1973, 2037), 1, 3, tzinfo=UTC)
+
+
+def test_a_daemon_agrees_about_a_turn_of_every_zone():
+    wrong = []
+    for name in all_zones():
+        chance, zone = random.Random(name), ZoneInfo(name)
+        watch = Watch(zone, some_turn(chance, zone) - 240 * MINUTE, 480)
+        first, end = (instant_of(watch.start + number * MINUTE) for number in (0, watch.minutes))
+        for _ in range(3):
+            expression = draw_expression(chance, (watch.start + 240 * MINUTE).astimezone(zone))
+            expected = [instant_of(each) for each in watch.firings(expression)]
+            try:
+                schedule = parse_schedule(expression.text, name)
+                found = fires(schedule, first - 1, len(expected) + 1, end - 1)
+            except ScheduleError as error:  # a date that never comes is refused
+                found = [] if "never fire" in str(error) else None
+            if found != expected:
+                wrong.append((expression.text, name, watch.start))
     assert wrong == []
 
 
