@@ -1,8 +1,9 @@
 """The worked examples of cron and daylight saving, read by four libraries.
 
 Each row of `tests/schedules/cron_oracle.json` is an expression, a time zone, a moment, and the firings that follow by
-the rule of Debian's cron. A row is right for a library if these come, in this order; an exception, or a firing that
-does not move on, is wrong. The others are used as their documentation shows, with aware datetimes. `--rows` shows each.
+the rule of Debian's cron. Most are of daylight saving, some of the dialect alone: two day fields, 7 for Sunday, `1#2`.
+A row is right for a library if these come, in this order; an exception, or a firing that does not move on, is wrong.
+The others are used as their documentation shows, with aware datetimes. `--rows` shows each.
 """
 
 from __future__ import annotations

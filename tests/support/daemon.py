@@ -10,10 +10,11 @@ is a correction, after which everything counts anew.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 MINUTE = timedelta(minutes=1)
@@ -175,8 +176,8 @@ class Expression:
         return (number and name) if by_number.starred or by_weekday.starred else (number or name)
 
 
-def draw_expression(chance: random.Random, local: datetime) -> Expression:
-    """An expression, likely about midnight and the hours in which clocks are turned, and about the day of `local`."""
+def draw_expression(chance: random.Random, walls: Sequence[int]) -> Expression:
+    """An expression whose fields are likely those of one of these wall times, in minutes since 1970."""
     if chance.random() < 0.03:
         alias = chance.choice(sorted(ALIASES))
         numbers = [[None if word == "*" else int(word)] for word in ALIASES[alias].split()]
@@ -186,8 +187,14 @@ def draw_expression(chance: random.Random, local: datetime) -> Expression:
             for kind, (value,) in zip(KINDS, numbers, strict=True)
         )  # fmt: skip
         return Expression(fields, alias)
-    days = [(local + timedelta(days=number)).day for number in (-1, 0, 1)]
-    near = ((0, 15, 30, 59), (0, 1, 2, 3, 23), days, (local.month,), (local.isoweekday() % 7,))
+    days = sorted({EPOCH + timedelta(days=wall // 1440) for wall in walls})
+    near = (
+        [wall % 60 for wall in walls],
+        [wall // 60 % 24 for wall in walls],
+        [day.day for day in days],
+        [day.month for day in days],
+        [day.isoweekday() % 7 for day in days],
+    )
     return Expression(tuple(kind.draw(chance, each) for kind, each in zip(KINDS, near, strict=True)))
 
 
@@ -222,8 +229,26 @@ class Watch:
         wall = now.astimezone(self.zone)
         return (wall.toordinal() - EPOCH.toordinal()) * 1440 + wall.hour * 60 + wall.minute
 
+    def interesting(self) -> list[int]:
+        """Wall times about the turn in this window; where there is none, about its middle."""
+        for last, wall in pairwise(self._shown):
+            if wall != last + 1:
+                low, high = sorted((last + 1, wall))
+                return [low - 1, low, (low + high) // 2, high - 1, high]
+        return [self._shown[len(self._shown) // 2] + number * 360 for number in range(-2, 3)]
+
+    def is_decided(self, expression: Expression) -> bool:
+        """Whether the rule decides: a fixed expression whose firings are others than what the clock shows."""
+        shown = [(wall,) for wall in self._shown]
+        return not expression.wild and self._matching(expression, shown) != self._matching(expression, self._counted)
+
     def firings(self, expression: Expression) -> list[datetime]:
         """When the daemon would run it."""
+        looks = [(wall,) for wall in self._shown] if expression.wild else self._counted
+        return self._matching(expression, looks)
+
+    def _matching(self, expression: Expression, looks: Sequence[Sequence[int]]) -> list[datetime]:
+        """The looks, a minute each, at which one of the wall times is meant."""
         meant: dict[int, bool] = {}
 
         def matches(wall: int) -> bool:
@@ -234,8 +259,6 @@ class Watch:
                 meant[day] = expression.means(EPOCH + timedelta(days=day))
             return meant[day]
 
-        looks: Iterator[Sequence[int]]
-        looks = ((wall,) for wall in self._shown) if expression.wild else iter(self._counted)
         return [
             self.start + number * MINUTE for number, walls in enumerate(looks) if any(matches(wall) for wall in walls)
         ]
@@ -267,8 +290,8 @@ def turns(zone: ZoneInfo) -> tuple[datetime, ...]:
 
 
 def draw_start(chance: random.Random, zone: ZoneInfo) -> datetime:
-    """A minute within a day and a half before a turn of the zone; now and then, or where it has none, any minute."""
+    """A minute less than 30 hours before a day of a turn; now and then, or where there is none, any minute."""
     around = turns(zone)
-    if not around or chance.random() < 0.1:
+    if not around or chance.random() < 0.05:
         return datetime(1973, 1, 3, tzinfo=UTC) + chance.randrange(64 * 365 * 1440) * MINUTE
-    return chance.choice(around) + chance.randint(-36 * 60, 24 * 60) * MINUTE
+    return chance.choice(around) - chance.randrange(30 * 60) * MINUTE
