@@ -12,7 +12,7 @@ from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
 from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
 from aurora_scheduler.rules import coming, following
-from aurora_scheduler.rules.firing import schedule_of
+from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zone_said
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]

@@ -31,7 +31,8 @@ from aurora_scheduler.rules import (
     resume,
     rewound,
 )
-from aurora_scheduler.rules.firing import Reason, anew
+from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.rules.timing import anew
 from aurora_scheduler.schedules import zone_data
 from support.lives import DAY, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
 from support.zones import Zones

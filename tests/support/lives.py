@@ -25,7 +25,7 @@ from aurora_scheduler.model import (
     Trigger,
 )
 from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, coming, decide, following, recover, settle
-from aurora_scheduler.rules.firing import schedule_of
+from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import parse_schedule
 
 __all__ = [

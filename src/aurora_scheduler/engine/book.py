@@ -21,7 +21,8 @@ from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.model import Commit, Execution, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import resolved, rewound
-from aurora_scheduler.rules.firing import Reason, schedule_of
+from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
 
 __all__ = ["Book"]

@@ -20,8 +20,8 @@ from aurora_scheduler.rules.changing import (
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
-from aurora_scheduler.rules.firing import coming, following, is_outdated
 from aurora_scheduler.rules.settling import recover, settle
+from aurora_scheduler.rules.timing import coming, following, is_outdated
 
 __all__ = [
     "Claim",

@@ -11,20 +11,8 @@ from dataclasses import replace
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
-from aurora_scheduler.rules.firing import (
-    Reason,
-    anew,
-    changed,
-    closed,
-    coming,
-    finish_if_over,
-    following,
-    is_outdated,
-    let_pass,
-    row_of,
-    schedule_of,
-    stepped,
-)
+from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, row_of, stepped
+from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, schedule_of
 
 __all__ = [
     "cancel_waiting",

@@ -17,18 +17,8 @@ from dataclasses import dataclass, replace
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.changing import renewed
-from aurora_scheduler.rules.firing import (
-    Reason,
-    closed,
-    coming,
-    finish_if_over,
-    following,
-    let_pass,
-    row_of,
-    schedule_of,
-    stepped,
-    within,
-)
+from aurora_scheduler.rules.firing import Reason, closed, finish_if_over, let_pass, row_of, stepped
+from aurora_scheduler.rules.timing import coming, following, schedule_of, within
 
 __all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "pass_over"]
 

@@ -1,4 +1,4 @@
-"""What the rules share: a job's next instant within its bounds, and the words that say why."""
+"""What the rules share: rows and states as they are made, and the words that say why."""
 
 from __future__ import annotations
 
@@ -16,25 +16,18 @@ from aurora_scheduler.model import (
     ExecutionStatus,
     Job,
     JobStatus,
-    ScheduleType,
     Trigger,
 )
-from aurora_scheduler.schedules import Schedule, accounted, load_zone, stored_schedule, wall_before, zone_data
+from aurora_scheduler.rules.timing import anew, coming, following, schedule_of, within
 
 __all__ = [
     "Reason",
-    "anew",
     "changed",
     "closed",
-    "coming",
     "finish_if_over",
-    "following",
-    "is_outdated",
     "let_pass",
     "row_of",
-    "schedule_of",
     "stepped",
-    "within",
 ]
 
 
@@ -58,73 +51,6 @@ class Reason(StrEnum):
     DELETED = "deleted"
     BY_HAND = "cancelled by hand"
     STOPPED = "the scheduler stopped"
-
-
-def schedule_of(job: Job) -> Schedule:
-    """The job's schedule within its limits, from its stored text. Raises `ScheduleError` where its zone is unknown."""
-    policies = job.policies
-    return stored_schedule(
-        job.schedule_type,
-        job.schedule_value,
-        job.timezone,
-        job.anchor,
-        policies.starts is not None,
-        policies.exclude_dates,
-        policies.only_between,
-    )
-
-
-def following(job: Job, after: int) -> int | None:
-    """The job's first instant strictly after `after`, within `start_at`, `end_at` and `max_runs`."""
-    policies = job.policies
-    if policies.max_runs is not None and job.runs >= policies.max_runs:
-        return None
-    if policies.starts is not None:
-        after = max(after, policies.starts - 1)
-    instant = schedule_of(job).next_instant(after)
-    return None if instant is None or (policies.ends is not None and instant > policies.ends) else instant
-
-
-def coming(job: Job, next_fire: int | None) -> Job:
-    """The job with a next firing that was computed here and now, and what tells the zone data it was computed with."""
-    if next_fire is None or not _asks_zone(job):
-        return replace(job, next_fire=next_fire, zone_data=None, next_wall=None)
-    wall = wall_before(load_zone(job.timezone), next_fire)
-    return replace(job, next_fire=next_fire, zone_data=zone_data(job.timezone), next_wall=wall)
-
-
-def _asks_zone(job: Job) -> bool:
-    """Whether the job's firings depend on its zone: an amount of time does not, unless it is limited by wall times."""
-    policies = job.policies
-    limited = policies.exclude_dates or policies.only_between is not None
-    return job.schedule_type is not ScheduleType.RELATIVE or bool(limited)
-
-
-def is_outdated(job: Job) -> bool:
-    """Whether the job's next firing was computed with other data of its zone than there are here, if there are any."""
-    return job.next_fire is not None and _asks_zone(job) and zone_data(job.timezone) not in ("", job.zone_data)
-
-
-def anew(job: Job, now: int) -> Job:
-    """The job with its next firing by the zone data there are here; itself, where it was computed with these.
-
-    By these data it may have come due, and is a backlog then, or not be due any more. Raises `ScheduleError` where the
-    schedule cannot be read here.
-    """
-    if job.next_fire is None or not is_outdated(job):
-        return job
-    schedule = schedule_of(job)
-    after = accounted(schedule, job.next_fire, job.next_wall, now)
-    if job.next_fire <= now and schedule.next_instant(after) == job.next_fire:
-        return coming(job, job.next_fire)  # due by both: it stays, even where an edit has set an end before it
-    return coming(job, following(job, after))
-
-
-def within(job: Job, until: int) -> int:
-    """`until`, but not after the job's `end_at`; an instant that was next already when that was set stays in."""
-    if job.policies.ends is None:
-        return until
-    return min(until, max(job.policies.ends, job.next_fire or job.policies.ends))
 
 
 def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigger.SCHEDULE) -> Execution:
