@@ -21,6 +21,10 @@ class SystemClock:
         """The instant: microseconds since the epoch, UTC."""
         return time.time_ns() // 1000
 
+    def monotonic(self) -> float:
+        """Seconds since some moment, by a clock that nobody sets: for durations."""
+        return time.monotonic()
+
     def new_id(self) -> str:
         """A new id: 32 hexadecimal digits, the instant first, so that later ids sort after earlier ones."""
         with self._lock:

@@ -9,10 +9,10 @@ from typing import Any
 from aurora_scheduler.callbacks import check_arguments, checked_arguments, is_async, name_of, named, resolve
 from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError
 from aurora_scheduler.instants import presented
-from aurora_scheduler.model import CallbackName, Job, JobStatus, ScheduleType
+from aurora_scheduler.model import CallbackName, Job, JobStatus, Policies, ScheduleType
 from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
 from aurora_scheduler.rules import coming, following
-from aurora_scheduler.rules.timing import schedule_of
+from aurora_scheduler.rules.timing import rejittered, schedule_of
 from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zone_said
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
@@ -103,7 +103,7 @@ def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) 
     schedule = parse_schedule(
         new.schedule, zone, now=now, start=policies.starts, kinds=new.kinds, allow_past=may_be_there
     )
-    callback, args = _checked_callback(new.callback, new.callback_args, policies.runner)
+    callback, args = _checked_callback(new.callback, new.callback_args, policies)
     job = Job(
         id=job_id if job_id is not None else new_id(),
         name=name,
@@ -163,10 +163,12 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
         job = coming(job, following(job, now))
         refuse_never(replace(job, created=now))
     elif any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _BOUNDS):
-        due = job.next_fire is not None and job.next_fire <= now and _is_instant(job)  # and stays so
+        due = job.next_fire is not None and job.next_fire <= now and _is_instant(job)  # or about to be; and stays so
         job = job if due else coming(job, following(job, now))
         if any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _LIMITS):
             refuse_never(replace(job, created=now))
+    if existing.policies.jitter != wanted.policies.jitter:
+        job = rejittered(job)
     if job.status is JobStatus.FINISHED and job.next_fire is not None:
         job = replace(job, status=JobStatus.ACTIVE)
     if job.status is JobStatus.UNRESOLVED:
@@ -218,15 +220,15 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
         wanted = replace(wanted, schedule_type=schedule.kind, schedule_value=schedule.text)
     elif "timezone" in known:  # instead of the one that the schedule says, which may be unknown here
         wanted = replace(wanted, schedule_value=job.schedule_value.removesuffix(f" in {job.timezone}"))
-    if "callback" in known or "callback_args" in known or "runner" in options:
+    if known.keys() & {"callback", "callback_args"} or options.keys() & {"runner", "overlap"}:
         callback, args = _checked_callback(
-            known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies.runner
+            known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies
         )
         wanted = replace(wanted, callback=callback, callback_args=args)
     return redeclared(job, wanted, now)
 
 
-def _checked_callback(callback: object, args: object, runner: str) -> tuple[CallbackName, dict[str, Any]]:
+def _checked_callback(callback: object, args: object, policies: Policies) -> tuple[CallbackName, dict[str, Any]]:
     """The callback's name and the arguments as they are stored, after a look at the function itself."""
     if isinstance(callback, CallbackName):
         name = callback
@@ -237,9 +239,15 @@ def _checked_callback(callback: object, args: object, runner: str) -> tuple[Call
     function = resolve(name)
     stored = checked_arguments(args, str(name))
     check_arguments(function, stored)
+    runner = policies.runner
     if runner in ("trio", "app") and not is_async(function):
         raise CallbackError(
             str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"'
+        )
+    if policies.overlap == "cancel_previous" and not is_async(function):
+        raise CallbackError(
+            str(name),
+            'overlap="cancel_previous" is for `async def` callbacks: a thread cannot be stopped; say "queue_one"',
         )
     if runner == "thread" and is_async(function):
         raise CallbackError(

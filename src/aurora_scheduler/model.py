@@ -121,7 +121,8 @@ class Policies:
     misfire: str = "run_once"
     misfire_grace: int = 60 * SECOND
     overlap: str = "skip"
-    max_instances: int = 1
+    max_instances: int | None = None
+    """With `overlap="allow"`: how many at once; None: as many as come due."""
     timeout: int | None = None
     jitter: int = 0
     delivery: str = "at_least_once"
@@ -157,6 +158,8 @@ class Job:
     status: JobStatus = JobStatus.ACTIVE
     status_reason: str | None = None
     next_fire: int | None = None
+    next_delay: int = 0
+    """How long after its instant the next firing is due: its share of `jitter`."""
     zone_data: str | None = None
     """Which data of its zone the next firing was computed with; None where that asks for none, or nobody knows."""
     next_wall: int | None = None
@@ -186,9 +189,17 @@ class Job:
         return self.status is JobStatus.ACTIVE
 
     @property
+    def next_due(self) -> int | None:
+        """The instant at which the next firing is due: the next of the schedule, and its share of `jitter`."""
+        return None if self.next_fire is None else self.next_fire + self.next_delay
+
+    @property
     def next_run_time(self) -> datetime | None:
-        """The next firing, in the job's time zone; None when nothing is to come, and for a job that is not active."""
-        return presented(self.next_fire, self.timezone) if self.is_active else None
+        """The next firing, in the job's time zone; None when nothing is to come, and for a job that is not active.
+
+        With `jitter` this is when it is really due, a little after the instant of the schedule.
+        """
+        return presented(self.next_due, self.timezone) if self.is_active else None
 
     @property
     def last_run_time(self) -> datetime | None:
@@ -265,23 +276,26 @@ class Job:
 
     @property
     def misfire(self) -> str:
-        """What becomes of firings that are found late: "run_once"."""
+        """What becomes of firings that are found late: "run_once", "skip" or "run_all"."""
         return self.policies.misfire
 
     @property
     def misfire_grace(self) -> timedelta:
-        """How late a firing may start before it counts as missed."""
+        """With `misfire="skip"`: how late a firing may begin before it is missed."""
         return timedelta(microseconds=self.policies.misfire_grace)
 
     @property
     def overlap(self) -> str:
-        """What becomes of a firing that comes due while the last one runs: "skip"."""
+        """What becomes of a firing that comes due while an earlier one runs.
+
+        "skip", "queue_one", "queue_all", "allow" or "cancel_previous".
+        """
         return self.policies.overlap
 
     @property
-    def max_instances(self) -> int:
-        """How many executions of this job may run at once."""
-        return self.policies.max_instances
+    def max_instances(self) -> int | None:
+        """How many executions of this job may run at once: 1; with `overlap="allow"` so many, or None: any number."""
+        return self.policies.max_instances if self.policies.overlap == "allow" else 1
 
     @property
     def timeout(self) -> timedelta | None:
@@ -290,12 +304,12 @@ class Job:
 
     @property
     def jitter(self) -> timedelta:
-        """Up to this much is added to each firing's instant."""
+        """Each firing is due up to this much after its instant."""
         return timedelta(microseconds=self.policies.jitter)
 
     @property
     def delivery(self) -> str:
-        """What a dead process means for an attempt: "at_least_once" runs it again."""
+        """What a dead process means for an attempt: "at_least_once" runs it again, "at_most_once" does not."""
         return self.policies.delivery
 
     @property
@@ -419,6 +433,8 @@ class Commit:
     moved: tuple[Execution, ...] = ()
     """Rows that were open, as they shall stand."""
     change: Change | None = None
+    must_last: bool = False
+    """Whether it has to survive a power cut, whatever the store's durability."""
 
 
 def _time_of_day(wall: int) -> time:

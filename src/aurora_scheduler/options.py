@@ -31,14 +31,18 @@ FIELDS: Mapping[str, str] = {
     "max_runs": "max_runs",
     "exclude_dates": "exclude_dates",
     "only_between": "only_between",
+    "misfire": "misfire",
+    "misfire_grace": "misfire_grace",
     "overlap": "overlap",
+    "max_instances": "max_instances",
+    "timeout": "timeout",
+    "jitter": "jitter",
     "delivery": "delivery",
     "runner": "runner",
 }
 
 #: Options that are no policies, and are read elsewhere.
 _BESIDE = ("job_id", "if_exists", "timezone", "tags")
-_NOT_BUILT = ("misfire", "misfire_grace", "max_instances", "timeout", "jitter")
 _LONGEST_NAME = 255
 _MOST_TAGS = 100
 _MOST_DATES = 1_000
@@ -51,15 +55,28 @@ def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | Non
     Raises `UnknownOptionError` for a name there is not, `OptionError` for a value that is not accepted.
     """
     base = defaults if defaults is not None else Policies()
-    values = {name: getattr(base, name) for name in Policies.__dataclass_fields__}
+    values: dict[str, Any] = {name: getattr(base, name) for name in Policies.__dataclass_fields__}
     for option, value in options.items():
         if option not in _READERS:
             raise _unknown(option, value)
         values[FIELDS[option]] = _READERS[option](option, value, zone)
+    if "max_retries" not in options and values["max_retries"] == _retries_of(base.delivery):
+        values["max_retries"] = _retries_of(values["delivery"])
+    if values["overlap"] != "allow":
+        if (options.get("max_instances") or 1) > 1:
+            raise OptionError(
+                "max_instances", options["max_instances"], 'needs overlap="allow": with any other, one runs at a time'
+            )
+        values["max_instances"] = None
     policies = Policies(**values)
     if policies.starts is not None and policies.ends is not None and policies.ends < policies.starts:
         raise OptionError("end_at", options.get("end_at"), "must not be before start_at")
     return policies
+
+
+def _retries_of(delivery: str) -> int:
+    """How many retries there are where nobody says: none, where an attempt must not be made twice."""
+    return Policies().max_retries if delivery == "at_least_once" else 0
 
 
 def duration(option: str, value: object, *, least: int = 0) -> int:
@@ -126,8 +143,6 @@ def checked_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
 
 
 def _unknown(option: str, value: object) -> UnknownOptionError:
-    if option in _NOT_BUILT:
-        return UnknownOptionError(option, value, "this option is not available yet")
     names = (*_BESIDE, *FIELDS)
     near = get_close_matches(option, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(names)}"
@@ -203,6 +218,10 @@ def _duration(option: str, value: object, zone: str) -> int:
     return duration(option, value)
 
 
+def _limit(option: str, value: object, zone: str) -> int | None:
+    return None if value is None else duration(option, value, least=1)
+
+
 def _count(option: str, value: object, zone: str) -> int:
     return whole_number(option, value, least=0)
 
@@ -238,7 +257,12 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "max_runs": _runs,
     "exclude_dates": _dates,
     "only_between": _window,
-    "overlap": _choice("skip", later=("queue_one", "queue_all", "allow", "cancel_previous")),
-    "delivery": _choice("at_least_once", later=("at_most_once",)),
+    "misfire": _choice("run_once", "skip", "run_all"),
+    "misfire_grace": _duration,
+    "overlap": _choice("skip", "queue_one", "queue_all", "allow", "cancel_previous"),
+    "max_instances": _runs,
+    "timeout": _limit,
+    "jitter": _duration,
+    "delivery": _choice("at_least_once", "at_most_once"),
     "runner": _choice("auto", "thread", "trio", "app", later=("process",)),
 }

@@ -5,7 +5,7 @@ The engine and the stores see only these protocols, never each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -23,6 +23,10 @@ class Clock(Protocol):
 
     def now(self) -> int:
         """The wall clock's instant: microseconds since the epoch, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, by a clock that nobody sets: for durations."""
         ...
 
     def new_id(self) -> str:
@@ -136,8 +140,8 @@ class Store(Protocol):
         """Attempts that run under another owner, each with the number of its firing's earlier lost ones."""
         ...
 
-    def cancelling(self) -> list[str]:
-        """The ids of the executions that were marked to be cancelled and have not ended."""
+    def cancelling(self) -> Mapping[str, str]:
+        """The ids of the executions that were marked to be cancelled and have not ended, each with the reason."""
         ...
 
     def job(self, job_id: str) -> Job | None:

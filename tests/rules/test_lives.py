@@ -75,6 +75,12 @@ jobs = st.builds(
     starts=st.none() | st.integers(1, 2 * HOUR).map(lambda after: START + after),
     ends=st.none() | st.integers(3 * HOUR, DAY).map(lambda after: START + after),
     max_runs=st.none() | st.integers(1, 4),
+    misfire=st.sampled_from(["run_once", "skip", "run_all"]),
+    misfire_grace=st.sampled_from([0, MINUTE, HOUR]),
+    overlap=st.sampled_from(["skip", "queue_one", "queue_all", "allow", "cancel_previous"]),
+    max_instances=st.none() | st.integers(1, 3),
+    jitter=st.sampled_from([0, MINUTE, 3 * HOUR]),
+    delivery=st.sampled_from(["at_least_once", "at_most_once"]),
 ).filter(lambda job: job.next_fire is not None)
 
 
@@ -109,7 +115,7 @@ def live(life, happenings):
             case "can be imported":
                 life.apply(resolved(life.job, life.now))
                 life.act()
-        assert len(life.running) <= 1, "I5"
+        assert len(life.running) <= (life.job.max_instances or len(life.running)), "I5"
         if life.job.status is JobStatus.DEACTIVATED and fell_due_until is None:
             fell_due_until = life.now
     return life.now if fell_due_until is None else fell_due_until
@@ -141,7 +147,10 @@ def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     if life.job.status is JobStatus.ACTIVE or active_until == life.now:
         check_instants(rows, expected)  # I1, I3
     check_attempts(rows)  # I2
-    check_overlap([row for row in rows if row.status.is_final])  # I5
+    check_overlap([row for row in rows if row.status.is_final], job.max_instances)  # I5
+    if job.policies.delivery == "at_most_once":  # I4
+        lost = {(row.scheduled, row.attempt) for row in rows if row.status is ExecutionStatus.LOST}
+        assert not any((row.scheduled, row.attempt - 1) in lost for row in rows)
     if life.job.status is JobStatus.FINISHED:
         assert all(row.trigger is Trigger.MANUAL for row in (*life.waiting, *life.running))
         assert life.job.next_fire is None
@@ -167,8 +176,9 @@ def test_a_job_that_is_left_alone_comes_to_rest(job, happenings):
     assert life.waiting == []
     if life.job.status is JobStatus.ACTIVE:
         assert life.job.next_fire is not None
-        assert life.decide() == Sleep(life.job.next_fire)
-        assert life.job.next_fire > life.now
+        assert life.decide() == Sleep(life.job.next_due)
+        assert life.job.next_due is not None
+        assert life.job.next_due > life.now
     else:
         assert life.job.status in (JobStatus.FINISHED, JobStatus.DEACTIVATED)
 

@@ -39,7 +39,7 @@ def test_an_empty_store_has_nothing_to_say(store):
     assert store.execution("none") is None
     assert store.executions() == []
     assert store.orphans(OWNER) == []
-    assert store.cancelling() == []
+    assert store.cancelling() == {}
     assert not store.is_recorded("nightly", 1, NOW)
     assert store.last_change() == 0
     assert list(store.changes_since(0)[1]) == []

@@ -6,7 +6,7 @@ the job anew, and starts, wakes or cancels its task.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -18,7 +18,7 @@ from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
-from aurora_scheduler.model import Commit, Execution, JobStatus
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import resolved, rewound
 from aurora_scheduler.rules.firing import Reason
@@ -61,7 +61,7 @@ class Book:
         self._perform = perform
         self._entries: dict[str, Entry] = {}
         self._idle = trio.Event()
-        self._to_cancel: frozenset[str] = frozenset()
+        self._to_cancel: Mapping[str, str] = {}
         self._changed: dict[str, None] = {}
         self._news = trio.Event()
 
@@ -121,21 +121,25 @@ class Book:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
         await self.writer.write(lambda store: store.commit(commit)).wait()
         entry.apply(commit)
+        for row in commit.moved:
+            attempt = self.attempts.get(row.id)
+            if attempt is not None and row.status is ExecutionStatus.CANCELLING:
+                attempt.execution = row
+                attempt.cancel(row.reason or Reason.BY_HAND)
 
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
         wanted = list(job_ids)
 
-        def read(store: Store) -> tuple[list[Snapshot | None], list[str]]:
+        def read(store: Store) -> tuple[list[Snapshot | None], Mapping[str, str]]:
             return [store.snapshot(job_id) for job_id in wanted], store.cancelling()
 
-        async def ask() -> tuple[list[Snapshot | None], list[str]]:
+        async def ask() -> tuple[list[Snapshot | None], Mapping[str, str]]:
             return await self.writer.read(read).wait()
 
-        snapshots, cancelling = await until_there(ask, "reading jobs")
-        self._to_cancel = frozenset(cancelling)
-        for execution_id in self._to_cancel & self.attempts.keys():
-            self.attempts[execution_id].cancel(Reason.BY_HAND)
+        snapshots, self._to_cancel = await until_there(ask, "reading jobs")
+        for execution_id in self._to_cancel.keys() & self.attempts.keys():
+            self.attempts[execution_id].cancel(self._to_cancel[execution_id])
         for job_id, snapshot in zip(wanted, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
 
@@ -176,7 +180,7 @@ class Book:
         assert self.performing is not None
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
         if execution.id in self._to_cancel:  # between its claim and now
-            attempt.cancel(Reason.BY_HAND)
+            attempt.cancel(self._to_cancel[execution.id])
         self.performing.start_soon(self._perform, self, entry, attempt)
 
     def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:

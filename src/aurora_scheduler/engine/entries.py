@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, Trigger
-from aurora_scheduler.ports import Snapshot
+from aurora_scheduler.ports import Clock, Snapshot
+from aurora_scheduler.tickets import Ticket
 
 __all__ = ["Attempt", "Entry"]
 
@@ -22,9 +23,28 @@ class Attempt:
     """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
     started: int | None = None
     """When the callback really began: after the claim, and after a wait for a worker thread."""
+    began: float | None = None
+    """The same by the monotonic clock."""
+    ran: float = 0.0
+    """For how many seconds it ran in all, by the monotonic clock."""
+    begun: Ticket[None] = field(default_factory=Ticket)
+    """Answered when the callback begins."""
     finished: int | None = None
     """When the callback had ended; its end may be written later."""
     cancel_reason: str | None = None
+
+    def begin(self, clock: Clock) -> None:
+        """The callback begins here and now, in whichever thread."""
+        self.started, self.began = clock.now(), clock.monotonic()
+        self.begun.answer(None)
+
+    def finish(self, clock: Clock) -> None:
+        """The callback has ended, here and now."""
+        self.finished, self.ran = clock.now(), self.ran_for(clock)
+
+    def ran_for(self, clock: Clock) -> float:
+        """For how many seconds the callback runs, or ran when it has just ended; 0 where it has not begun."""
+        return clock.monotonic() - self.began if self.began is not None else 0.0
 
     def cancel(self, reason: str) -> None:
         """Ask the attempt to end; a second reason changes nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import trio
@@ -13,7 +14,9 @@ from aurora_scheduler.callbacks import bind, is_async, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import settle
@@ -32,7 +35,7 @@ async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     try:
         current_execution.set(attempt.execution.id)
         outcome = await _run(book, entry, attempt)
-        attempt.finished = book.clock.now()
+        attempt.finish(book.clock)
         with trio.CancelScope(shield=True):
             await _write_end(book, entry, attempt, outcome)
     finally:
@@ -50,7 +53,10 @@ async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
         run = book.runners.choose(job.policies.runner, is_async(function))
     except Exception as error:
         return raised(error)
-    return await run(attempt, function, arguments)
+    if job.policies.timeout is None:
+        return await run(attempt, function, arguments)
+    seconds = job.policies.timeout / SECOND
+    return await run_within(book, entry, attempt, seconds, partial(run, attempt, function, arguments))
 
 
 def _context(execution: Execution) -> dict[str, Any]:
@@ -71,10 +77,18 @@ def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
     """
     if attempt.cancel_reason is None:
         return outcome
+    if attempt.cancel_reason == Reason.TIMEOUT:
+        return _as_timed_out(attempt.ran)
     to_its_end = not attempt.interruptible or outcome.status is ExecutionStatus.SUCCEEDED
     if attempt.cancel_reason == Reason.STOPPED and to_its_end:
         return outcome
     return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)
+
+
+def _as_timed_out(ran: float) -> Outcome:
+    error = f"timed out: it ran for {ran:.1f} s, longer than its timeout"
+    result = {"success": False, "error": error}
+    return Outcome(status=ExecutionStatus.TIMED_OUT, reason=Reason.TIMEOUT, result=result, error=error)
 
 
 async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcome) -> None:
@@ -114,7 +128,7 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
 
 def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:
     extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
-    if outcome.status is ExecutionStatus.FAILED:
+    if outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT):
         _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
     else:
         _log.debug("job %r: %s", ended.job_name, outcome.status, extra=extra)

@@ -66,7 +66,7 @@ class Runners:
 
     async def _in_trio(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         attempt.make_interruptible()
-        attempt.started = self._clock.now()
+        attempt.begin(self._clock)
         try:
             with attempt.scope:
                 return returned(await function(**arguments))
@@ -78,7 +78,7 @@ class Runners:
 
     async def _in_thread(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         def call() -> Outcome:
-            attempt.started = self._clock.now()
+            attempt.begin(self._clock)
             try:
                 return returned(function(**arguments))
             except BaseException as error:
@@ -132,7 +132,7 @@ class Home:
 
         def begin() -> None:
             if begun.take():
-                attempt.started = clock.now()
+                attempt.begin(clock)
                 begun.answer(self._start(call, context, outcome))
 
         try:

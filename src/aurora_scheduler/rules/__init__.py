@@ -20,7 +20,7 @@ from aurora_scheduler.rules.changing import (
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
-from aurora_scheduler.rules.settling import recover, settle
+from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "following",
     "is_free",
     "is_outdated",
+    "overrun",
     "pass_over",
     "pause",
     "recover",

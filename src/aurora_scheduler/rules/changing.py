@@ -75,7 +75,7 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
         return None
     schedule_of(job)
     job = anew(job, now)
-    passed = job.next_fire if job.next_fire is not None and job.next_fire <= now else None
+    passed = job.next_fire if job.next_due is not None and job.next_due <= now else None
     streak = 0 if job.status is JobStatus.DEACTIVATED else job.retry_count
     active = stepped(job, status=JobStatus.ACTIVE, status_reason=None, retry_count=streak, updated=now)
     if passed is not None or job.next_fire is None:

@@ -4,8 +4,8 @@ The order in which things are looked at *is* the policy:
 
 1. a run asked for by hand, on any job;
 2. a next firing that was computed with other zone data: it is computed anew, before anything is made of it;
-3. what is first in line: an attempt that was lost with its process, a firing that was due before the attempt that runs;
-4. the schedule: an instant that has come;
+3. what is first in line: an attempt that was lost with its process, a firing that has waited for its turn;
+4. the schedule: an instant that has come due (`backlog` and `overlap` say what becomes of it);
 5. a retry that is due;
 6. nothing: sleep until the nearest of these.
 """
@@ -16,9 +16,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
+from aurora_scheduler.rules.backlog import sort_out
 from aurora_scheduler.rules.changing import renewed
-from aurora_scheduler.rules.firing import Reason, closed, finish_if_over, let_pass, row_of, stepped
-from aurora_scheduler.rules.timing import coming, following, schedule_of, within
+from aurora_scheduler.rules.firing import Reason, closed, finish_if_over, row_of, stepped
+from aurora_scheduler.rules.overlap import (
+    Overlapping,
+    has_room,
+    has_turn,
+    keeps_retries,
+    meet,
+    meet_by_hand,
+    queue,
+)
+from aurora_scheduler.rules.timing import coming, following, schedule_of
 
 __all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "pass_over"]
 
@@ -66,11 +76,12 @@ def decide(
 
     Pure: the same arguments give the same step. Raises `ScheduleError` where the job's zone is unknown here.
     """
+    room = has_room(job, running)
     by_hand = next((row for row in waiting if _is_request(row)), None)
     if by_hand is not None:
-        if running:
-            return _skip_waiting(job, by_hand, now)
-        return _claim_waiting(job, by_hand, now, owner)
+        if room:
+            return _claim_waiting(job, by_hand, now, owner)
+        return _record(meet_by_hand(job, by_hand, waiting, running, now))
     if job.status is not JobStatus.ACTIVE:
         return _step_at_rest(job, waiting, running, now, owner)
 
@@ -78,30 +89,30 @@ def decide(
     commit = renewed(job, now)
     if commit is not None:
         return Record(commit)
-    in_line = min((row for row in waiting if _is_in_line(row)), key=_place_in_line, default=None)
-    if in_line is not None and not running:
+    in_line = min((row for row in waiting if _may_begin(job, row, running, now)), key=_place_in_line, default=None)
+    if in_line is not None and room:
         return _claim_waiting(job, in_line, now, owner)
-    if job.next_fire is not None and job.next_fire <= now:
-        if running:
-            return _come_due_while_busy(job, waiting, running, now, new_id)
-        return _come_due(job, waiting, now, owner, new_id)
+    if job.next_due is not None and job.next_due <= now:
+        if room:
+            return _come_due(job, waiting, now, owner, new_id)
+        return _come_due_while_busy(job, waiting, running, now, new_id)
 
-    retry = min((row for row in waiting if not _is_in_line(row)), key=lambda row: row.due, default=None)
-    if retry is not None and retry.due <= now and not running:
+    retry = min((row for row in waiting if _is_retry(row)), key=lambda row: row.due, default=None)
+    if retry is not None and retry.due <= now and room:
         return _claim_waiting(job, retry, now, owner)
     if job.next_fire is None and not waiting and not running:
         over, change = finish_if_over(stepped(job), now, open_left=False)
         return Record(Commit(job=over, change=change))
-    wakes = [job.next_fire, retry.due if retry is not None and not running else None]
+    wakes = [job.next_due, retry.due if retry is not None and room else None]
     return Sleep(min((wake for wake in wakes if wake is not None), default=None))
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:
     """Of a job that does not fire, only what was asked for by hand runs; and runs again, if its process died."""
-    again = next((row for row in waiting if row.trigger is Trigger.MANUAL and _is_in_line(row)), None)
+    again = next((row for row in waiting if row.trigger is Trigger.MANUAL and not _is_retry(row)), None)
     if again is None:
         return Rest()
-    return Sleep(None) if running else _claim_waiting(job, again, now, owner)
+    return _claim_waiting(job, again, now, owner) if has_room(job, running) else Sleep(None)
 
 
 def pass_over(job: Job) -> Commit:
@@ -111,54 +122,59 @@ def pass_over(job: Job) -> Commit:
 
 
 def _is_request(row: Execution) -> bool:
-    return row.trigger is Trigger.MANUAL and row.attempt == 1
+    return row.trigger is Trigger.MANUAL and row.attempt == 1 and row.reason is None
 
 
-def _is_in_line(row: Execution) -> bool:
-    return row.reason in (Reason.RECOVERED, Reason.QUEUED)
+def _is_retry(row: Execution) -> bool:
+    return row.reason != Reason.RECOVERED and not has_turn(row)
+
+
+def _may_begin(job: Job, row: Execution, running: Sequence[Execution], now: int) -> bool:
+    """Whether a waiting row goes before the schedule, if there is room."""
+    if row.reason == Reason.BACKLOG:  # in turn, also where other firings of the job run beside each other
+        return not any(other.reason == Reason.BACKLOG for other in running)
+    return not _is_retry(row) or (keeps_retries(job) and row.due <= now)
 
 
 def _place_in_line(row: Execution) -> tuple[bool, int, int]:
     return (row.reason != Reason.RECOVERED, row.due, row.scheduled)
 
 
-def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Claim:
-    """The latest instant that has come runs; those before it are one missed record; a waiting retry gives way."""
-    last, missed = _split(job, now, now, new_id)
-    execution = replace(row_of(job, last, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
+def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Step:
+    """What has come due is sorted out: the first that runs begins, others wait; a retry that waits gives way."""
+    backlog = sort_out(job, waiting, now, now, new_id)
+    if not backlog.run:
+        after, change = finish_if_over(stepped(backlog.job), now, open_left=bool(waiting))
+        return Record(Commit(job=after, new=backlog.missed, change=change))
+    first, *others = backlog.run
+    execution = replace(row_of(job, first, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
+    if others:  # it is one of those that run in turn
+        execution = replace(execution, reason=Reason.BACKLOG)
     superseded = tuple(
-        closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in waiting if not _is_in_line(row)
+        closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now)
+        for row in waiting
+        if _is_retry(row) and not keeps_retries(job)
     )
-    ran = stepped(job, runs=job.runs + 1)
-    commit = Commit(job=coming(ran, following(ran, last)), new=(*missed, execution), moved=superseded)
-    return Claim(commit, execution)
+    after = stepped(backlog.job, runs=job.runs + 1)
+    new = (*backlog.missed, execution, *queue(job, others, Reason.BACKLOG, new_id))
+    return Claim(Commit(job=after, new=new, moved=superseded, must_last=_runs_once(job)), execution)
 
 
 def _come_due_while_busy(
     job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, new_id: Callable[[], str]
 ) -> Record:
-    """Instants that came while an attempt runs overlap and are skipped; those due before it began queue behind it."""
+    """Instants that came while attempts run overlap; those due before these began have their turn behind them."""
     busy_since = min(row.started if row.started is not None else now for row in running)
-    first = job.next_fire
-    assert first is not None
-    if first <= busy_since:
-        last, missed = _split(job, busy_since, now, new_id)
-        queued = replace(row_of(job, last, new_id()), reason=Reason.QUEUED)
-        # What is in the queue will be claimed, and counts for max_runs then.
-        to_come = 1 + sum(row.reason == Reason.QUEUED for row in waiting)
-        pending = following(replace(job, runs=job.runs + to_come), last)
-        return Record(Commit(job=coming(stepped(job), pending), new=(*missed, queued)))
-    skipped, after = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.OVERLAP, new_id)
-    return Record(Commit(job=stepped(after), new=skipped))
+    assert job.next_due is not None
+    if job.next_due > busy_since:
+        return _record(meet(job, waiting, running, now, new_id))
+    backlog = sort_out(job, waiting, busy_since, now, new_id)
+    reason = Reason.BACKLOG if len(backlog.run) > 1 else Reason.QUEUED
+    return _record(Overlapping(backlog.job, (*backlog.missed, *queue(job, backlog.run, reason, new_id))))
 
 
-def _split(job: Job, until: int, now: int, new_id: Callable[[], str]) -> tuple[int, tuple[Execution, ...]]:
-    """The latest instant up to `until`, and the record of those before it (none where it is the only one)."""
-    first = job.next_fire
-    assert first is not None
-    last, _ = schedule_of(job).span(first, within(job, until))
-    missed, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=last - 1)
-    return last, missed
+def _record(overlapping: Overlapping) -> Record:
+    return Record(Commit(job=stepped(overlapping.job), new=overlapping.new, moved=overlapping.moved))
 
 
 def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
@@ -169,8 +185,9 @@ def _claim_waiting(job: Job, row: Execution, now: int, owner: str) -> Claim:
         ran = replace(ran, runs=job.runs + 1)
         if ran.policies.max_runs is not None and ran.runs >= ran.policies.max_runs:
             ran = coming(ran, None)
-    return Claim(Commit(job=ran, moved=(execution,)), execution)
+    return Claim(Commit(job=ran, moved=(execution,), must_last=_runs_once(job)), execution)
 
 
-def _skip_waiting(job: Job, row: Execution, now: int) -> Record:
-    return Record(Commit(job=stepped(job), moved=(closed(row, ExecutionStatus.SKIPPED, Reason.OVERLAP, now),)))
+def _runs_once(job: Job) -> bool:
+    """A claim that a power cut took back would be run a second time."""
+    return job.policies.delivery == "at_most_once"

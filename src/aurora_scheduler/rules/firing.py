@@ -18,7 +18,7 @@ from aurora_scheduler.model import (
     JobStatus,
     Trigger,
 )
-from aurora_scheduler.rules.timing import anew, coming, following, schedule_of, within
+from aurora_scheduler.rules.timing import anew, coming, delay_of, fallen_due, following
 
 __all__ = [
     "Reason",
@@ -37,13 +37,17 @@ class Reason(StrEnum):
     RECOVERED = "recovered"
     """The attempt before it was lost, or cut short by a stop."""
     QUEUED = "queued"
-    """It was due before the attempt that ran when the scheduler came to it."""
+    """It has its turn after what runs or was due before it."""
+    BACKLOG = "backlog"
+    """It was found late, together with others, and they run in turn."""
     OVERLAP = "overlap"
-    """It came due while the job's earlier attempt ran."""
+    """It came due while the job's earlier attempt ran, and there was no place to wait or to run beside it."""
     SUPERSEDED = "superseded"
-    """A regular firing came due while this retry waited."""
+    """A newer firing took its place: that of a retry that waited, or of a firing that `cancel_previous` ended."""
     MISFIRE = "misfire"
-    """It was found late, together with a later one, and the later one runs."""
+    """It was found late, and a later one runs instead, or none within the grace."""
+    TIMEOUT = "timeout"
+    """It ran longer than its `timeout`."""
     PAUSED = "paused"
     EDITED = "edited"
     """It had come due, and the schedule was changed before it could start."""
@@ -65,7 +69,7 @@ def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigg
         last_scheduled=scheduled,
         trigger=trigger,
         status=ExecutionStatus.WAITING,
-        due=scheduled,
+        due=scheduled + (delay_of(job, scheduled) if trigger is Trigger.SCHEDULE else 0),
     )
 
 
@@ -85,16 +89,18 @@ def let_pass(
     """
     with suppress(ScheduleError):
         job = anew(job, now)
-    first, last_moment = job.next_fire, within(job, now if until is None else until)
-    if first is None or first > last_moment:
-        return (), job
-    row = closed(row_of(job, first, new_id()), status, reason, now)
+    first = job.next_fire
     try:
-        last, count = schedule_of(job).span(first, last_moment)
-        after = coming(job, following(job, last))
+        fallen = fallen_due(job, now if until is None else until)
+        if first is None or fallen is None:
+            return (), job
+        last, count = fallen
+        row = replace(row_of(job, first, new_id()), last_scheduled=last, count=count)
+        return (closed(row, status, reason, now),), coming(job, following(job, last))
     except ScheduleError:
-        return (row,), coming(job, None)
-    return (replace(row, last_scheduled=last, count=count),), after
+        assert first is not None
+        alone = replace(job, policies=replace(job.policies, jitter=0))  # which cannot be told without the schedule
+        return (closed(row_of(alone, first, new_id()), status, reason, now),), coming(job, None)
 
 
 def stepped(job: Job, **state: Any) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -19,8 +18,9 @@ from aurora_scheduler.model import (
     Trigger,
 )
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, stepped
+from aurora_scheduler.rules.timing import hashed
 
-__all__ = ["recover", "retry_delay", "settle"]
+__all__ = ["overrun", "recover", "retry_delay", "settle"]
 
 #: After this many lost attempts of one firing it is not the machine that has bad luck: the callback kills its process.
 DEATHS = 3
@@ -114,6 +114,12 @@ def recover(
     return Commit(job=after, new=new, moved=moved, change=change)
 
 
+def overrun(job: Job | None, execution: Execution) -> Commit:
+    """An attempt that runs longer than its timeout was asked to end, and has not ended yet."""
+    marked = replace(execution, status=ExecutionStatus.CANCELLING, reason=Reason.TIMEOUT)
+    return Commit(job=None if job is None else stepped(job), moved=(marked,))
+
+
 def retry_delay(policies: Policies, execution: Execution) -> int:
     """The wait before the attempt after `execution`, in microseconds: `min(max, delay * backoff ** (n - 1))`.
 
@@ -125,8 +131,8 @@ def retry_delay(policies: Policies, execution: Execution) -> int:
     except OverflowError:
         wait = policies.max_retry_delay
     if policies.retry_jitter:
-        key = f"{execution.job_id}:{execution.scheduled}:{execution.attempt}".encode()
-        wait += int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % (policies.retry_jitter + 1)
+        key = f"{execution.job_id}:{execution.scheduled}:{execution.attempt}"
+        wait += hashed(key, policies.retry_jitter)
     return wait
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from aurora_scheduler.model import Job, ScheduleType
 from aurora_scheduler.schedules import Schedule, accounted, load_zone, stored_schedule, wall_before, zone_data
 
-__all__ = ["anew", "coming", "following", "is_outdated", "schedule_of", "within"]
+__all__ = [
+    "anew",
+    "coming",
+    "delay_of",
+    "fallen_due",
+    "following",
+    "hashed",
+    "is_outdated",
+    "rejittered",
+    "schedule_of",
+    "within",
+]
 
 
 def schedule_of(job: Job) -> Schedule:
@@ -37,10 +49,52 @@ def following(job: Job, after: int) -> int | None:
 
 def coming(job: Job, next_fire: int | None) -> Job:
     """The job with a next firing that was computed here and now, and what tells the zone data it was computed with."""
+    delay = 0 if next_fire is None else delay_of(job, next_fire)
     if next_fire is None or not _asks_zone(job):
-        return replace(job, next_fire=next_fire, zone_data=None, next_wall=None)
+        return replace(job, next_fire=next_fire, next_delay=delay, zone_data=None, next_wall=None)
     wall = wall_before(load_zone(job.timezone), next_fire)
-    return replace(job, next_fire=next_fire, zone_data=zone_data(job.timezone), next_wall=wall)
+    return replace(job, next_fire=next_fire, next_delay=delay, zone_data=zone_data(job.timezone), next_wall=wall)
+
+
+def rejittered(job: Job) -> Job:
+    """The job with the share of its `jitter` that its next firing has: after an edit, or before it is stored."""
+    return job if job.next_fire is None else replace(job, next_delay=delay_of(job, job.next_fire))
+
+
+def delay_of(job: Job, instant: int) -> int:
+    """How long after one of its instants the job is due: a share of `jitter` that depends on job and instant alone.
+
+    It is always less than the distance to the next instant, so firings keep their order.
+    """
+    most = job.policies.jitter
+    if not most:
+        return 0
+    following_one = schedule_of(job).next_instant(instant)
+    if following_one is not None:
+        most = min(most, following_one - instant - 1)
+    return hashed(f"{job.id}:{instant}", most)
+
+
+def hashed(key: str, most: int) -> int:
+    """A number from 0 to `most` that looks random, the same for the same key on every machine."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % (most + 1)
+
+
+def fallen_due(job: Job, until: int) -> tuple[int, int] | None:
+    """The latest of the job's instants that have come due by `until`, and how many have; None: none has.
+
+    They begin with its next firing. Raises `ScheduleError` where the job's zone is unknown here and one has.
+    """
+    first = job.next_fire
+    if first is None or job.next_due is None or job.next_due > until:
+        return None
+    schedule = schedule_of(job)
+    last, count = schedule.span(first, within(job, until))
+    if last > first and last + delay_of(job, last) > until:  # of it alone the share may be still to come
+        before = schedule.previous_instant(last)
+        assert before is not None
+        last, count = before, count - 1
+    return last, count
 
 
 def _asks_zone(job: Job) -> bool:

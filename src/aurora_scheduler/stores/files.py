@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
 
-__all__ = ["identity_of", "look_at"]
+__all__ = ["identity_of", "look_at", "write_through"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -72,3 +72,15 @@ def identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def write_through(path: str) -> None:
+    """Have the system write what it holds of a file to the disk. Not for the database itself: that is SQLite's.
+
+    Closing a descriptor drops the locks that this process has on the file, and SQLite has none on its log.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

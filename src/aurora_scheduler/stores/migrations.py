@@ -20,7 +20,7 @@ TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 migrations = Migrations("aurora_scheduler")
 
 #: The steps that this release knows, in order.
-KNOWN = ("1_jobs_executions_changes", "2_zone_data")
+KNOWN = ("1_jobs_executions_changes", "2_zone_data", "3_jitter")
 
 
 @migrations(name=KNOWN[0])
@@ -73,6 +73,12 @@ def _second(db: Database) -> None:
     """What a job's next firing was computed with. Of the firings that are there nobody knows it."""
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN zone_data TEXT")
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_wall INTEGER")
+
+
+@migrations(name=KNOWN[2])
+def _third(db: Database) -> None:
+    """How long after its instant a job's next firing is due."""
+    db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_delay INTEGER NOT NULL DEFAULT 0")
 
 
 def inspect(connection: sqlite3.Connection, path: str) -> bool:

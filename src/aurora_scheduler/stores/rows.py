@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from aurora_scheduler.model import (
+    OPEN,
     CallbackName,
     Execution,
     ExecutionStatus,
@@ -22,6 +23,7 @@ from aurora_scheduler.model import (
 __all__ = [
     "EXECUTION_COLUMNS",
     "JOB_COLUMNS",
+    "OPEN_TEXTS",
     "STATE_COLUMNS",
     "execution_row",
     "execution_value",
@@ -35,17 +37,20 @@ Row = tuple[Any, ...]
 JOB_COLUMNS = (
     "id, generation, version, name, schedule_type, schedule_value, timezone, callback_module, callback_function, "
     "callback_file, callback_args, policies, tags, anchor, created, updated, status, status_reason, next_fire, runs, "
-    "retry_count, last_run, last_run_result, zone_data, next_wall"
+    "retry_count, last_run, last_run_result, zone_data, next_wall, next_delay"
 )
 #: What firing changes of a job, in the order of `state_row`.
 STATE_COLUMNS = (
     "version, updated, status, status_reason, next_fire, runs, retry_count, last_run, last_run_result, zone_data, "
-    "next_wall"
+    "next_wall, next_delay"
 )
 EXECUTION_COLUMNS = (
     'id, job_id, generation, job_name, timezone, scheduled, last_scheduled, count, attempt, "trigger", status, reason, '
     "due, started, finished, result, error, traceback, owner"
 )
+
+#: The states that are not final, as SQL has them.
+OPEN_TEXTS = ", ".join(f"'{status.value}'" for status in sorted(OPEN))
 
 _DEFAULTS = asdict(Policies())
 _KNOWN = frozenset(field.name for field in fields(Policies))
@@ -59,6 +64,7 @@ def job_row(job: Job) -> Row:
         name.module, name.qualname, name.file, _text(job.callback_args), _policies_text(job.policies),
         json.dumps(job.tags), job.anchor, job.created, job.updated, job.status.value, job.status_reason, job.next_fire,
         job.runs, job.retry_count, job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall,
+        job.next_delay,
     )  # fmt: skip
 
 
@@ -70,7 +76,7 @@ def job_value(row: Row) -> Job:
         callback_args=json.loads(row[10]), policies=_policies(row[11]), tags=tuple(json.loads(row[12])),
         anchor=row[13], created=row[14], updated=row[15], status=JobStatus(row[16]), status_reason=row[17],
         next_fire=row[18], runs=row[19], retry_count=row[20], last_run=row[21], last_run_result=_value(row[22]),
-        zone_data=row[23], next_wall=row[24],
+        zone_data=row[23], next_wall=row[24], next_delay=row[25],
     )  # fmt: skip
 
 
@@ -78,7 +84,7 @@ def state_row(job: Job) -> Row:
     """The job's state as `STATE_COLUMNS`."""
     return (
         job.version, job.updated, job.status.value, job.status_reason, job.next_fire, job.runs, job.retry_count,
-        job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall,
+        job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall, job.next_delay,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from aurora_scheduler.errors import (
@@ -17,15 +17,17 @@ from aurora_scheduler.errors import (
     OptionError,
     StoreError,
 )
-from aurora_scheduler.model import OPEN, Change, Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
+from aurora_scheduler.stores import retention
 from aurora_scheduler.stores.faults import translated
-from aurora_scheduler.stores.files import identity_of, look_at
+from aurora_scheduler.stores.files import identity_of, look_at, write_through
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import (
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
+    OPEN_TEXTS,
     STATE_COLUMNS,
     execution_row,
     execution_value,
@@ -41,7 +43,6 @@ _log = logging.getLogger("aurora_scheduler.store")
 _PATIENCE = 5.0
 _CHECKPOINT_BYTES = 8 * 1024 * 1024
 
-_OPEN = ", ".join(f"'{status.value}'" for status in sorted(OPEN))
 _JOB_MARKS = ", ".join("?" * len(JOB_COLUMNS.split(",")))
 _EXECUTION_MARKS = ", ".join("?" * len(EXECUTION_COLUMNS.split(",")))
 _STATE_SET = ", ".join(f"{column} = ?" for column in STATE_COLUMNS.split(", "))
@@ -54,7 +55,7 @@ _INSERT_EXECUTION = f"INSERT INTO aurora_executions ({EXECUTION_COLUMNS}) VALUES
 #: What is final stays so, and what another owner holds stays his.
 _MOVE_EXECUTION = (
     "UPDATE aurora_executions SET status = ?, reason = ?, due = ?, started = ?, finished = ?, result = ?, error = ?, "
-    f"traceback = ?, owner = ? WHERE id = ? AND status IN ({_OPEN}) AND (owner IS NULL OR owner = ?)"
+    f"traceback = ?, owner = ? WHERE id = ? AND status IN ({OPEN_TEXTS}) AND (owner IS NULL OR owner = ?)"
 )
 _SELECT_JOB = f"SELECT {JOB_COLUMNS} FROM aurora_jobs"
 _SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM aurora_executions"
@@ -82,6 +83,7 @@ class SqliteStore:
         self._write_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.lock")
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
+        self._must_last = False
         self._checkpoint_at = _CHECKPOINT_BYTES
 
     def __repr__(self) -> str:
@@ -175,6 +177,7 @@ class SqliteStore:
             self._see_that_it_is_ours()
             sql.execute("BEGIN IMMEDIATE")
             try:
+                self._must_last = False
                 yield
                 sql.execute("COMMIT")
             except BaseException:
@@ -182,6 +185,8 @@ class SqliteStore:
                 if sql.in_transaction:
                     sql.execute("ROLLBACK")
                 raise
+            if self._must_last and self._durability != "full" and not self.in_memory:
+                write_through(f"{self.path}-wal")
             if self._is_owner and not self.in_memory:
                 self._checkpoint_if_long(sql)
 
@@ -250,6 +255,7 @@ class SqliteStore:
     def commit(self, commit: Commit) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
         sql, job = self._connection, commit.job
+        self._must_last = self._must_last or commit.must_last
         if job is not None:
             saved = sql.execute(_SAVE_STATE, (*state_row(job), job.id, job.generation, job.version - 1))
             if saved.rowcount != 1:
@@ -321,7 +327,7 @@ class SqliteStore:
             if job is None:
                 return None
             rows = self._connection.execute(
-                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({_OPEN}) ORDER BY id",
+                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({OPEN_TEXTS}) ORDER BY id",
                 (job.id, job.generation),
             )
             return Snapshot(job, tuple(map(execution_value, rows)))
@@ -330,12 +336,12 @@ class SqliteStore:
         """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
         with translated(self.path), self._steady():
             rows: dict[tuple[str, int], list[Execution]] = {}
-            for row in self._connection.execute(f"{_SELECT_EXECUTION} WHERE status IN ({_OPEN}) ORDER BY id"):
+            for row in self._connection.execute(f"{_SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id"):
                 execution = execution_value(row)
                 rows.setdefault((execution.job_id, execution.generation), []).append(execution)
             jobs = self._connection.execute(
                 f"{_SELECT_JOB} WHERE status IN ('active', 'unresolved')"
-                f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({_OPEN}))"
+                f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
                 " ORDER BY next_fire IS NULL, next_fire"
             )
             return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)]
@@ -370,11 +376,12 @@ class SqliteStore:
         ).fetchone()
         return int(deaths)
 
-    def cancelling(self) -> list[str]:
-        """Executions that are to be cancelled."""
+    def cancelling(self) -> Mapping[str, str]:
+        """Executions that are to be cancelled, and why."""
         with translated(self.path):
-            rows = self._connection.execute("SELECT id FROM aurora_executions WHERE status = 'cancelling'").fetchall()
-        return [execution_id for (execution_id,) in rows]
+            return dict(
+                self._connection.execute("SELECT id, reason FROM aurora_executions WHERE status = 'cancelling'")
+            )
 
     def job(self, job_id: str) -> Job | None:
         """The job, or None."""
@@ -450,41 +457,15 @@ class SqliteStore:
     def crowded(self, keep: int, most: int) -> list[str]:
         """Jobs with more than `keep` rows."""
         with translated(self.path):
-            rows = self._connection.execute(
-                f"SELECT job_id FROM aurora_executions WHERE status NOT IN ({_OPEN})"
-                " GROUP BY job_id HAVING count(*) > ? LIMIT ?",
-                (keep, most),
-            ).fetchall()
-        return [job_id for (job_id,) in rows]
+            return retention.crowded(self._connection, keep, most)
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:
         """Delete final rows of the job beyond the newest `keep`."""
-        return self._connection.execute(
-            "DELETE FROM aurora_executions WHERE id IN (SELECT id FROM aurora_executions"
-            f" WHERE job_id = ? AND status NOT IN ({_OPEN}) ORDER BY id DESC LIMIT ? OFFSET ?)",
-            (job_id, most, keep),
-        ).rowcount
+        return retention.prune_job(self._connection, job_id, keep, most)
 
     def prune_before(self, instant: int, most: int) -> int:
         """Delete what is final and older than `instant`."""
-        sql = self._connection
-        executions = sql.execute(
-            "DELETE FROM aurora_executions WHERE id IN (SELECT id FROM aurora_executions"
-            f" WHERE id < ? AND status NOT IN ({_OPEN}) AND finished < ? LIMIT ?)",
-            (f"{max(instant, 0):016x}", instant, most),
-        ).rowcount
-        jobs = sql.execute(
-            "DELETE FROM aurora_jobs WHERE id IN (SELECT id FROM aurora_jobs"
-            " WHERE status = 'finished' AND max(updated, coalesce(last_run, updated)) < ?"
-            f" AND id NOT IN (SELECT job_id FROM aurora_executions WHERE status IN ({_OPEN})) LIMIT ?)",
-            (instant, most),
-        ).rowcount
-        changes = sql.execute(
-            "DELETE FROM aurora_job_changes WHERE number IN"
-            " (SELECT number FROM aurora_job_changes WHERE at < ? ORDER BY number LIMIT ?)",
-            (instant, most),
-        ).rowcount
-        return executions + jobs + changes
+        return retention.prune_before(self._connection, instant, most)
 
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new file, while others go on."""

@@ -1,0 +1,55 @@
+"""What of the firings that are found due runs, and what is missed: the policy `misfire`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from aurora_scheduler.model import Execution, ExecutionStatus, Job
+from aurora_scheduler.rules.firing import Reason, let_pass
+from aurora_scheduler.rules.overlap import planned
+from aurora_scheduler.rules.timing import coming, delay_of, fallen_due, following, schedule_of
+
+__all__ = ["MOST", "Backlog", "sort_out"]
+
+#: How many firings of a backlog `misfire="run_all"` makes up for.
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A backlog sorted out: the instants that run, in order, the one row for those that do not, the job after all."""
+
+    run: tuple[int, ...]
+    missed: tuple[Execution, ...]
+    job: Job
+
+
+def sort_out(job: Job, waiting: Sequence[Execution], until: int, now: int, new_id: Callable[[], str]) -> Backlog:
+    """Sort out the instants that have come due by `until`, seen from `now`; at least one has.
+
+    A single firing on time is a backlog of one.
+    """
+    fallen = fallen_due(job, until)
+    assert fallen is not None
+    last, count = fallen
+    policies = job.policies
+    if policies.misfire == "skip" and now - (last + delay_of(job, last)) > policies.misfire_grace:
+        missed, after = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=until)
+        return Backlog((), missed, after)
+    after = planned(job, waiting)
+    run = _newest(after, last, count) if policies.misfire == "run_all" else (last,)
+    missed, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=run[0] - 1)
+    after = coming(after, following(replace(after, runs=after.runs + len(run)), last))
+    return Backlog(run, missed, replace(after, runs=job.runs))
+
+
+def _newest(job: Job, last: int, count: int) -> tuple[int, ...]:
+    """The newest of `count` instants that end with `last`: as many as are made up for, and as `max_runs` leaves."""
+    left = MOST if job.policies.max_runs is None else max(1, job.policies.max_runs - job.runs)
+    schedule, run = schedule_of(job), [last]
+    while len(run) < min(count, MOST, left):
+        before = schedule.previous_instant(run[-1])
+        assert before is not None
+        run.append(before)
+    return tuple(reversed(run))
