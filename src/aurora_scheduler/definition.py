@@ -6,7 +6,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aurora_scheduler.callbacks import check_arguments, checked_arguments, is_async, name_of, named, resolve
+from aurora_scheduler.callbacks import (
+    ANY,
+    Allowed,
+    check_arguments,
+    checked_arguments,
+    is_async,
+    name_of,
+    named,
+    resolve,
+)
 from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, Policies, ScheduleType
@@ -79,12 +88,12 @@ class Declared:
     if_exists: str
 
 
-def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) -> Declared:
+def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str, allowed: Allowed = ANY) -> Declared:
     """Check everything about a new job and make the `Job` of it.
 
-    `timezone` is the scheduler's own, for jobs that name none. Raises the error of whatever is wrong; a
-    schedule without any firing to come is refused here, unless the id is given and may stand for a job that is
-    there already.
+    `timezone` is the scheduler's own, for jobs that name none; `allowed` are the callbacks that it may have. Raises the
+    error of whatever is wrong; a schedule without any firing to come is refused here, unless the id is given and may
+    stand for a job that is there already.
     """
     name = checked_name(new.name)
     given = dict(new.options)
@@ -103,7 +112,7 @@ def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str) 
     schedule = parse_schedule(
         new.schedule, zone, now=now, start=policies.starts, kinds=new.kinds, allow_past=may_be_there
     )
-    callback, args = _checked_callback(new.callback, new.callback_args, policies)
+    callback, args = _checked_callback(new.callback, new.callback_args, policies, allowed)
     job = Job(
         id=job_id if job_id is not None else new_id(),
         name=name,
@@ -193,7 +202,7 @@ def _timing(job: Job, field: str) -> object:
     return job.policies.starts if field == "starts" else getattr(job, field)
 
 
-def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
+def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed = ANY) -> Job | None:
     """The job with `changes` made (`update_job`'s arguments), or None where they change nothing.
 
     Raises the error of whatever is wrong with them.
@@ -222,13 +231,15 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
         wanted = replace(wanted, schedule_value=job.schedule_value.removesuffix(f" in {job.timezone}"))
     if known.keys() & {"callback", "callback_args"} or options.keys() & {"runner", "overlap"}:
         callback, args = _checked_callback(
-            known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies
+            known.get("callback", job.callback), known.get("callback_args", job.callback_args), policies, allowed
         )
         wanted = replace(wanted, callback=callback, callback_args=args)
     return redeclared(job, wanted, now)
 
 
-def _checked_callback(callback: object, args: object, policies: Policies) -> tuple[CallbackName, dict[str, Any]]:
+def _checked_callback(
+    callback: object, args: object, policies: Policies, allowed: Allowed
+) -> tuple[CallbackName, dict[str, Any]]:
     """The callback's name and the arguments as they are stored, after a look at the function itself."""
     if isinstance(callback, CallbackName):
         name = callback
@@ -236,7 +247,7 @@ def _checked_callback(callback: object, args: object, policies: Policies) -> tup
         name = named(*callback)
     else:
         name = name_of(callback)
-    function = resolve(name)
+    function = resolve(name, allowed)
     stored = checked_arguments(args, str(name))
     check_arguments(function, stored)
     runner = policies.runner

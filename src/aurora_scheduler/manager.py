@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
@@ -46,6 +46,8 @@ class SchedulerManager:
         durability: "full": what was answered survives a power cut; "normal": it survives the death of the process.
         keep_executions: how many executions of each job are kept.
         keep_days: for how many days executions, and jobs that are finished, are kept.
+        allow_callbacks: the callbacks that may be stored and run, as names like "myapp.jobs.send", or "myapp.*" for all
+            below myapp; None: all. What is not allowed is never imported.
 
     Raises:
         OptionError: an argument is not accepted.
@@ -63,11 +65,11 @@ class SchedulerManager:
         durability: str = "full",
         keep_executions: int = 1000,
         keep_days: int = 90,
+        allow_callbacks: Collection[str] | None = None,
         **options: Any,
     ) -> None:
         for option, value in options.items():
-            known = option == "allow_callbacks"
-            raise UnknownOptionError(option, value, f"this option {'is not available yet' if known else 'is unknown'}")
+            raise UnknownOptionError(option, value, "this option is unknown")
         self._scheduler = Scheduler(
             database,
             timezone=timezone,
@@ -77,6 +79,7 @@ class SchedulerManager:
             durability=durability,
             keep_executions=keep_executions,
             keep_days=keep_days,
+            allow_callbacks=allow_callbacks,
         )
         self._declared: list[NewJob] = []
 

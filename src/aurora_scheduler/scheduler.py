@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
 from aurora_scheduler import commands
+from aurora_scheduler.callbacks import Allowed
 from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Home, Settings, current_execution
@@ -46,8 +47,11 @@ class Scheduler:
         durability: str,
         keep_executions: int,
         keep_days: int,
+        allow_callbacks: Collection[str] | None,
     ) -> None:
+        self._allowed = Allowed.read(allow_callbacks)
         self._settings = Settings(
+            allowed=self._allowed,
             runner=checked_choice("runner", runner, ("auto", "thread", "trio", "app")),
             max_workers=whole_number("max_workers", max_workers, least=1, most=10_000),
             max_concurrent=whole_number("max_concurrent", max_concurrent, least=1),
@@ -111,7 +115,10 @@ class Scheduler:
         for new in jobs:
             if not isinstance(new, NewJob):
                 raise OptionError("jobs", new, "must be NewJob values, with create_job's arguments")
-        declared = [declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone) for new in jobs]
+        declared = [
+            declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed)
+            for new in jobs
+        ]
         return host.write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:
@@ -127,7 +134,7 @@ class Scheduler:
 
     def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
         """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""
-        after = amended(job, changes, now=self.clock.now())
+        after = amended(job, changes, now=self.clock.now(), allowed=self._allowed)
         if after is None:
             return answered(job)
         return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -43,6 +43,7 @@ class CronService:
         durability: str = "full",
         keep_executions: int = 1000,
         keep_days: int = 90,
+        allow_callbacks: Collection[str] | None = None,
     ) -> None:
         self._scheduler = Scheduler(
             database,
@@ -53,6 +54,7 @@ class CronService:
             durability=durability,
             keep_executions=keep_executions,
             keep_days=keep_days,
+            allow_callbacks=allow_callbacks,
         )
 
     def __repr__(self) -> str:

@@ -317,7 +317,7 @@ def test_cancelling_the_previous_one_needs_a_callback_that_can_be_cancelled(serv
 
 
 @pytest.mark.parametrize("facade", [SchedulerManager, CronService])
-@pytest.mark.parametrize("option", ["allow_callbacks", "max_worker", "colour"])
+@pytest.mark.parametrize("option", ["allow_callback", "max_worker", "colour"])
 def test_a_setting_that_there_is_not_is_named(facade, option: str, database: Path):
     with pytest.raises(TypeError, match=option):
         facade(database, **{option: 1})

@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn
 
+from aurora_scheduler.callbacks.allowing import ANY, Allowed
 from aurora_scheduler.callbacks.texts import cut, text_of, type_name
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import CallbackName
@@ -20,16 +21,18 @@ __all__ = ["MAIN", "main_file", "resolve"]
 MAIN = "__main__"
 
 
-def resolve(name: CallbackName) -> Callable[..., Any]:
+def resolve(name: CallbackName, allowed: Allowed = ANY) -> Callable[..., Any]:
     """The function of this name. Imports its module, which runs the module's code.
 
     Raises:
-        CallbackError: there is no such module, script or name; importing raised; or what is there cannot be called.
+        CallbackError: it is not allowed, by its name (then nothing is imported) or by where it is defined; there is no
+            such module, script or name; importing raised; or what is there cannot be called.
             An exception of the module's own is the error's cause.
 
     >>> resolve(CallbackName("os.path", "join")).__name__
     'join'
     """
+    allowed.check_name(name)
     found = _found(name)
     if isinstance(found, type):
         reason = "it is a class, whose object would be made and thrown away; name a function that makes and uses it"
@@ -37,6 +40,7 @@ def resolve(name: CallbackName) -> Callable[..., Any]:
     if not callable(found):
         raise CallbackError(str(name), f"it is of type {type_name(found)}, which cannot be called; name a function")
     function: Callable[..., Any] = found
+    allowed.check_function(name, function)
     return function
 
 

@@ -41,6 +41,7 @@ class Book:
         owner: str,
         runners: Runners,
         slots: Slots,
+        callbacks: Callbacks,
         *,
         tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
         perform: Callable[[Book, Entry, Attempt], Awaitable[None]],
@@ -50,7 +51,7 @@ class Book:
         self.owner = owner
         self.runners = runners
         self.slots = slots
-        self.callbacks = Callbacks()
+        self.callbacks = callbacks
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
         #: Where the jobs' tasks run; None: no task is started, before and after the firing.

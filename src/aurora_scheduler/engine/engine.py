@@ -9,9 +9,11 @@ from functools import partial
 
 import trio
 
+from aurora_scheduler.callbacks import ANY, Allowed
 from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.perform import perform
 from aurora_scheduler.engine.runners import Home, Runners
@@ -39,6 +41,7 @@ class Settings:
     keep_executions: int = 1000
     keep_days: int = 90
     runner: str = "auto"
+    allowed: Allowed = ANY
     poll: float | None = 0.5
     own_every: float = 0.5
     unresolved_every: float = 60.0
@@ -60,7 +63,8 @@ class Engine:
         self.abandoned = False
         runners = Runners(clock, home, settings.max_workers, settings.runner)
         slots = Slots(settings.max_concurrent)
-        self.book = Book(writer, clock, self.owner, runners, slots, tend=tend, perform=perform)
+        callbacks = Callbacks(settings.allowed)
+        self.book = Book(writer, clock, self.owner, runners, slots, callbacks, tend=tend, perform=perform)
         self._stopping = trio.Event()
         self._drain = 0.0
 

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import trio
 
-from aurora_scheduler.callbacks import resolve
+from aurora_scheduler.callbacks import ANY, Allowed, resolve
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import CallbackName
@@ -20,7 +20,8 @@ __all__ = ["Callbacks"]
 class Callbacks:
     """The functions behind the names, remembered, failures included until `forget_failures`."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Allowed = ANY) -> None:
+        self._allowed = allowed
         self._found: dict[CallbackName, Callable[..., Any] | CallbackError] = {}
         self._looking: dict[CallbackName, trio.Event] = {}
         self._limiter = anyio.CapacityLimiter(1)
@@ -40,7 +41,7 @@ class Callbacks:
             return
         done = self._looking[name] = trio.Event()
         try:
-            self._found[name] = await anyio.to_thread.run_sync(_resolve, name, limiter=self._limiter)
+            self._found[name] = await anyio.to_thread.run_sync(_resolve, name, self._allowed, limiter=self._limiter)
         finally:
             del self._looking[name]
             done.set()
@@ -51,9 +52,9 @@ class Callbacks:
         self._found = {name: found for name, found in self._found.items() if not isinstance(found, CallbackError)}
 
 
-def _resolve(name: CallbackName) -> Callable[..., Any] | CallbackError:
+def _resolve(name: CallbackName, allowed: Allowed) -> Callable[..., Any] | CallbackError:
     try:
         with NoFork():
-            return resolve(name)
+            return resolve(name, allowed)
     except CallbackError as error:
         return error
