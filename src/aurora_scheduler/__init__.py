@@ -26,7 +26,7 @@ from aurora_scheduler.errors import (
     UnknownOptionError,
 )
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus
 from aurora_scheduler.preview import FireTime, next_fire_times, parse_schedule
 from aurora_scheduler.schedules import Schedule
 from aurora_scheduler.service import CronService, get_cron_service, schedule_task
@@ -38,6 +38,7 @@ __all__ = [
     "CronService",
     "Execution",
     "ExecutionStatus",
+    "Explanation",
     "FireTime",
     "ForeignTablesError",
     "ForkedProcessError",

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
-from aurora_scheduler.errors import JobExistsError, JobNotFoundError, ScheduleError
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
+from aurora_scheduler.instants import SECOND
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Explanation, Job, JobStatus
+from aurora_scheduler.options import read_moment
 from aurora_scheduler.ports import Clock, Snapshot, Store
 from aurora_scheduler.rules import (
     cancel_waiting,
@@ -25,6 +27,7 @@ from aurora_scheduler.rules import (
     reschedule,
     resume,
 )
+from aurora_scheduler.rules.explaining import explain as explained
 
 __all__ = [
     "activate_job",
@@ -32,6 +35,7 @@ __all__ = [
     "create_jobs",
     "deactivate_job",
     "delete_job",
+    "explain",
     "outdated_jobs",
     "recover_orphans",
     "renew_jobs",
@@ -140,6 +144,27 @@ def cancel_execution(store: Store, clock: Clock, execution_id: str) -> bool:
     waiting, running = _sorted(found) if found is not None and job is not None else ((), ())
     store.commit(cancel_waiting(job, row, len(waiting) - 1, len(running), clock.now()))
     return True
+
+
+def explain(store: Store, clock: Clock, job_id: str, at: object) -> Explanation:
+    """Why the job ran at `at`, or did not. Reads only. Raises `JobNotFoundError`, `OptionError`.
+
+    Where `at` names a whole minute or second, the first firing in it is meant: who asks reads a clock, and an interval
+    counts from a microsecond.
+    """
+    job = store.job(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    first = read_moment("at", at, job.timezone)
+    if first is None:
+        raise OptionError("at", at, 'must be a datetime or text like "2030-05-28 15:00"')
+    last = first + _meant(first)
+    return explained(job, store.recorded(job, first, last), store.changes_of(job), first, last, clock.now())
+
+
+def _meant(instant: int) -> int:
+    """How much more than an instant somebody means who names it to the minute, or to the second."""
+    return next((unit - 1 for unit in (60 * SECOND, SECOND) if instant % unit == 0), 0)
 
 
 def recover_orphans(store: Store, clock: Clock, owner: str) -> int:

@@ -13,7 +13,7 @@ import anyio
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError, SchedulerStopped, UnknownOptionError
-from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
+from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus, ScheduleType
 from aurora_scheduler.ports import Stale
 from aurora_scheduler.scheduler import Scheduler
 
@@ -323,13 +323,25 @@ class SchedulerManager:
         """Run the job now, by hand, whatever its schedule; also a paused one. Its schedule is not moved.
 
         Answers with the execution as it is asked for, waiting; with `wait=True`, with the final one. Where the job's
-        earlier attempt still runs, that is `skipped`.
+        earlier attempt still runs, the job's `overlap` decides; unless told otherwise, this one is `skipped`.
 
         Raises:
             JobNotFoundError: there is no such job.
             SchedulerStopped: `wait=True` inside a callback, on a manager that was not started, or that stops meanwhile.
         """
         return await (self._scheduler.run_to_end(job_id) if wait else self._scheduler.run(job_id)).wait()
+
+    async def explain(self, job_id: str, at: datetime | str) -> Explanation:
+        """Why the job ran at an instant, or why it did not: `print` it, or look at its `verdict` and `executions`.
+
+        `at` is a datetime, or text like "2030-05-28 15:00"; without an offset it is read in the job's time zone. Where
+        it names a whole minute or second, the first firing in it is meant.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            OptionError: `at` is no time.
+        """
+        return await self._scheduler.explain(job_id, at).wait()
 
     async def cancel_execution(self, execution_id: str) -> bool:
         """Cancel an execution: one that waits at once, an async callback at its next checkpoint.

@@ -16,7 +16,16 @@ from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of, mi
 from aurora_scheduler.model import Policies
 from aurora_scheduler.schedules import parse_duration, parse_time_of_day, to_instant
 
-__all__ = ["FIELDS", "checked_choice", "checked_name", "checked_tags", "duration", "read_options", "whole_number"]
+__all__ = [
+    "FIELDS",
+    "checked_choice",
+    "checked_name",
+    "checked_tags",
+    "duration",
+    "read_moment",
+    "read_options",
+    "whole_number",
+]
 
 #: The option, and the field of `Policies` it is stored in.
 FIELDS: Mapping[str, str] = {
@@ -149,7 +158,8 @@ def _unknown(option: str, value: object) -> UnknownOptionError:
     return UnknownOptionError(option, value, f"there is no such option{hint}")
 
 
-def _moment(option: str, value: object, zone: str) -> int | None:
+def read_moment(option: str, value: object, zone: str) -> int | None:
+    """An instant, from a datetime or text; what has no offset is read in `zone`. Raises `OptionError`."""
     if value is None:
         return None
     try:
@@ -252,8 +262,8 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "max_retry_delay": _duration,
     "retry_jitter": _duration,
     "on_exhausted": _choice("deactivate", "continue"),
-    "start_at": _moment,
-    "end_at": _moment,
+    "start_at": read_moment,
+    "end_at": read_moment,
     "max_runs": _runs,
     "exclude_dates": _dates,
     "only_between": _window,

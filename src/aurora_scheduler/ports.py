@@ -170,6 +170,14 @@ class Store(Protocol):
         """Whether this firing has a record."""
         ...
 
+    def recorded(self, job: Job, first: int, last: int) -> list[Execution]:
+        """The job's rows that stand for an instant from `first` to `last`, ranges included."""
+        ...
+
+    def changes_of(self, job: Job) -> list[Change]:
+        """What is known of the job's own history, oldest first."""
+        ...
+
     def last_change(self) -> int:
         """The number of the last change there is."""
         ...

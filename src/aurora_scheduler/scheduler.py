@@ -22,7 +22,7 @@ from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, one_of
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
-from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus
 from aurora_scheduler.options import checked_choice, duration, whole_number
 from aurora_scheduler.schedules import load_zone, local_zone_name
 from aurora_scheduler.stores import open_store
@@ -188,6 +188,11 @@ class Scheduler:
         most = whole_number("limit", limit, least=1)
         until = self._before(before)
         return self._open_host().read(lambda store: store.executions(known, wanted, most, until))
+
+    def explain(self, job_id: str, at: object) -> Ticket[Explanation]:
+        """Why the job ran at an instant, or did not."""
+        known = _text("job_id", job_id)
+        return self._open_host().read(lambda store: commands.explain(store, self.clock, known, at))
 
     def _before(self, before: object) -> str | int | None:
         if before is None:

@@ -12,7 +12,7 @@ from typing import Any
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError
-from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
+from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus, ScheduleType
 from aurora_scheduler.scheduler import Scheduler
 
 __all__ = ["CronService", "get_cron_service", "schedule_task"]
@@ -208,6 +208,18 @@ class CronService:
         Raises `JobNotFoundError`; and `SchedulerStopped` for `wait=True` inside a callback.
         """
         return (self._scheduler.run_to_end(job_id) if wait else self._scheduler.run(job_id)).result()
+
+    def explain(self, job_id: str, at: datetime | str) -> Explanation:
+        """Why the job ran at an instant, or why it did not: `print` it, or look at its `verdict` and `executions`.
+
+        `at` is a datetime, or text like "2030-05-28 15:00"; without an offset it is read in the job's time zone. Where
+        it names a whole minute or second, the first firing in it is meant.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            OptionError: `at` is no time.
+        """
+        return self._scheduler.explain(job_id, at).result()
 
     def cancel_execution(self, execution_id: str) -> bool:
         """Cancel an execution that waits or runs. False where there is none, or it is over."""

@@ -11,6 +11,8 @@ from typing import Any
 from aurora_scheduler.model import (
     OPEN,
     CallbackName,
+    Change,
+    ChangeKind,
     Execution,
     ExecutionStatus,
     Job,
@@ -25,6 +27,7 @@ __all__ = [
     "JOB_COLUMNS",
     "OPEN_TEXTS",
     "STATE_COLUMNS",
+    "change_value",
     "execution_row",
     "execution_value",
     "job_row",
@@ -105,6 +108,11 @@ def execution_value(row: Row) -> Execution:
         reason=row[11], due=row[12], started=row[13], finished=row[14], result=_value(row[15]), error=row[16],
         traceback=row[17], owner=row[18],
     )  # fmt: skip
+
+
+def change_value(row: Row) -> Change:
+    """A line of a job's own history."""
+    return Change(job_id=row[0], generation=row[1], at=row[2], kind=ChangeKind(row[3]), detail=row[4])
 
 
 def _text(value: Mapping[str, Any] | None) -> str | None:

@@ -29,6 +29,7 @@ from aurora_scheduler.stores.rows import (
     JOB_COLUMNS,
     OPEN_TEXTS,
     STATE_COLUMNS,
+    change_value,
     execution_row,
     execution_value,
     job_row,
@@ -437,6 +438,24 @@ class SqliteStore:
                 (job_id, generation, scheduled),
             ).fetchone()
         return row is not None
+
+    def recorded(self, job: Job, first: int, last: int) -> list[Execution]:
+        """The job's rows of these instants."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND scheduled <= ? AND last_scheduled >= ?",
+                (job.id, job.generation, last, first),
+            ).fetchall()
+        return [execution_value(row) for row in rows]
+
+    def changes_of(self, job: Job) -> list[Change]:
+        """The job's own history."""
+        select = "SELECT job_id, generation, at, kind, detail FROM aurora_job_changes"
+        with translated(self.path):
+            rows = self._connection.execute(
+                f"{select} WHERE job_id = ? AND generation = ? ORDER BY number", (job.id, job.generation)
+            )
+            return [change_value(row) for row in rows]
 
     def last_change(self) -> int:
         """The last change's number; 0 where there is none."""
