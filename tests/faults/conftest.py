@@ -1,0 +1,40 @@
+"""Lives are checked and counted; what they came to is one table at the end of the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from faults.checker import check
+from faults.killing import Life
+from faults.tally import Tally
+
+#: What is promised within a second, on a machine of one's own, may take so many here.
+PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "8"))
+
+_TALLY = pytest.StashKey[Tally]()
+
+
+@pytest.fixture
+def settle(pytestconfig: pytest.Config) -> Callable[[Life], None]:
+    """Check a life, count it, and fail with all that is wrong with it."""
+    tally = pytestconfig.stash.setdefault(_TALLY, Tally())
+
+    def settled(life: Life) -> None:
+        report = check(life.snapshots, life.journal, delivery=life.delivery, patience=PATIENCE)
+        tally.add(life, report)
+        wrong = "\n".join(map(str, report.violations))
+        assert not wrong, f"{wrong}\nafter {', '.join(life.deaths)}\nthe evidence is in {life.directory}"
+
+    return settled
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table."""
+    tally = config.stash.get(_TALLY, None)
+    if tally is not None:
+        terminalreporter.section("kills")
+        for line in tally.table():
+            terminalreporter.write_line(line)
