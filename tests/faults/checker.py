@@ -203,6 +203,9 @@ def _i2(question: _Question) -> Iterator[str]:
         attempts = [row["attempt"] for row in rows]
         if attempts != list(range(1, len(rows) + 1)):
             yield f"{_told(rows[0])}: its attempts are {attempts}"
+        many = [row for row in rows if row["count"] != 1 or row["scheduled"] != row["last_scheduled"]]
+        if many and (len(rows) > 1 or many[0]["status"] not in ("skipped", "missed")):
+            yield f"{_told(many[0])}: a range that was attempted"
         if len({row["trigger"] for row in rows}) > 1:
             yield f"{_told(rows[0])}: two firings have one instant"
         for before in rows[:-1]:
@@ -309,7 +312,9 @@ def _i6(question: _Question) -> Iterator[str]:
     for row in evidence.last.executions.values():
         if row["status"] in ("running", "cancelling"):
             yield f"{_told(row)}: it is open, and nobody runs it"
-        elif row["status"] == "waiting" and row["due"] < stopping - 2 * within and not _has_gone_before(evidence, row):
+        elif (
+            row["status"] == "waiting" and row["due"] < stopping - 2 * within and not _is_busy(evidence, row, stopping)
+        ):
             yield f"{_told(row)}: it has waited since {row['due']}, and nobody comes"
     for job in evidence.last.jobs.values():
         if job["status"] != "active":
@@ -321,11 +326,12 @@ def _i6(question: _Question) -> Iterator[str]:
             yield f"job {job['id']}: its firing at {job['next_fire']} was due, and nobody came"
 
 
-def _has_gone_before(evidence: Evidence, row: Row) -> bool:
-    """Whether the job's earlier attempt took its place until the end."""
+def _is_busy(evidence: Evidence, row: Row, at: int) -> bool:
+    """Whether another attempt of the row's job ran then: what waits has to wait for it."""
     return any(
-        other["id"] != row["id"] and (other["job_id"], other["generation"]) == (row["job_id"], row["generation"])
-        and other["finished"] is not None and other["finished"] > row["due"] and other["started"] is not None
+        (other["job_id"], other["generation"]) == (row["job_id"], row["generation"])
+        and other["started"] is not None and other["started"] <= at
+        and other["finished"] is not None and other["finished"] >= at
         for other in evidence.last.executions.values()
     )  # fmt: skip
 
