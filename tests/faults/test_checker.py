@@ -121,7 +121,7 @@ def test_a_record_that_is_gone_is_noticed(doctor: Doctor):
 
 
 def test_a_job_that_moved_past_an_instant_is_noticed(doctor: Doctor):
-    doctor.at_last("UPDATE aurora_jobs SET next_fire = next_fire + 2000000 WHERE id = 'a:tick-2'")
+    doctor.at_last("UPDATE aurora_jobs SET next_fire = next_fire + 2000000 WHERE id = 'a:slow-2'")
     assert doctor.wrong() == {"I1"}
 
 
@@ -198,7 +198,7 @@ def test_a_firing_of_a_job_that_never_was_is_noticed(doctor: Doctor):
 
 
 def test_a_next_firing_beside_the_schedule_is_noticed(doctor: Doctor):
-    doctor.at_last("UPDATE aurora_jobs SET next_fire = next_fire - 1 WHERE id = 'a:tick-2'")
+    doctor.at_last("UPDATE aurora_jobs SET next_fire = next_fire - 1 WHERE id = 'a:slow-2'")
     assert doctor.wrong() == {"I3"}
 
 
@@ -368,7 +368,7 @@ def test_a_job_that_nobody_looks_after_is_noticed(doctor: Doctor):
 
 
 def test_an_active_job_with_nothing_to_come_is_noticed(doctor: Doctor):
-    doctor.at_last("UPDATE aurora_jobs SET next_fire = NULL WHERE id = 'a:tick-2'")
+    doctor.at_last("UPDATE aurora_jobs SET next_fire = NULL WHERE id = 'a:slow-2'")
     assert doctor.wrong() == {"I6"}
 
 
