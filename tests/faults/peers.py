@@ -113,10 +113,10 @@ def huey(database: str) -> None:
     from huey.consumer import Consumer, Scheduler
     from huey.signals import SIGNAL_ENQUEUED
 
-    class EverySecond(Scheduler):
+    class EverySecond(Scheduler):  # type: ignore[misc]
         periodic_task_seconds = 1
 
-    class OurConsumer(Consumer):
+    class OurConsumer(Consumer):  # type: ignore[misc]
         scheduler_class = EverySecond
 
     tasks = SqliteHuey(filename=database)
