@@ -19,6 +19,8 @@ INVARIANTS = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9")
 _RAN = frozenset({"running", "cancelling", "succeeded", "failed", "timed_out", "lost"})
 _OPEN = frozenset({"waiting", "running", "cancelling"})
 _RECOVERIES = 2
+#: A standby may take this long until it is the owner.
+_TAKES_OVER = 2 * SECOND
 
 
 @dataclass(frozen=True, order=True)
@@ -280,8 +282,8 @@ def _i5(question: _Question) -> Iterator[str]:
 
 
 def _recoveries(evidence: Evidence) -> Iterator[tuple[Row, int]]:
-    """What was lost, and how long after the first line of the process that found it."""
-    opened = [line.at for line in evidence.said("opening")]
+    """What was lost, and how long after the first line of the process that found it, or the kill before its eyes."""
+    opened = [line.at for line in (*evidence.said("opening"), *evidence.said("killed"))]
     for row in evidence.last.executions.values():
         if row["status"] == "lost":
             yield row, row["finished"] - max((at for at in opened if at <= row["finished"]), default=row["finished"])
@@ -289,11 +291,12 @@ def _recoveries(evidence: Evidence) -> Iterator[tuple[Row, int]]:
 
 def _starts(evidence: Evidence) -> Iterator[tuple[Row, int]]:
     """How late quick jobs' firings began, counted from the start of their scheduler where they were due before."""
-    started = [line.at for line in evidence.said("started")]
+    ready = [(line.at, line.at) for line in evidence.said("started")]
+    ready += [(line.at, line.at + _TAKES_OVER) for line in evidence.said("killed")]
     for row in evidence.last.executions.values():
         quick = any(kind in row["job_id"] for kind in (":tick", ":once", ":fresh"))
         if quick and row["started"] is not None and row["attempt"] == 1 and row["reason"] is None:
-            due = max([row["scheduled"], *(at for at in started if at <= row["started"])])
+            due = max([row["scheduled"], *(then for since, then in ready if since <= row["started"])])
             yield row, row["started"] - due
 
 

@@ -75,6 +75,11 @@ class Definition:
         return cls(anchor, int(found[2]) * unit, found[1] == "every", starts, max_runs)
 
     @classmethod
+    def said(cls, said: dict[str, Any]) -> Definition:
+        """As a victim has it in its journal."""
+        return cls.read(said["anchor"], said["schedule"], said["starts"], said["max_runs"])
+
+    @classmethod
     def of_row(cls, job: Row) -> Definition:
         """From a row of aurora_jobs."""
         policies = json.loads(job["policies"])
@@ -254,8 +259,11 @@ class Evidence:
     def _definition(self, call: Call, generation: int) -> Definition | None:
         """What the call made of the job: as it was answered, or as the database had it when the process was dead."""
         if call.answer is not None:
-            said = call.answer["definition"]
-            return Definition.read(said["anchor"], said["schedule"], said["starts"], said["max_runs"])
+            return Definition.said(call.answer["definition"])
+        for line in self.said("found"):  # by the next process, where two live on one file
+            said = line["definition"]
+            if (line["job"], said["name"], said["generation"]) == (call.asked["job"], call.asked["name"], generation):
+                return Definition.said(said)
         for state in self.states:
             job = state.jobs.get(call.asked["job"])
             if job is not None and (job["name"], job["generation"]) == (call.asked["name"], generation):

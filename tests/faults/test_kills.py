@@ -83,6 +83,17 @@ def test_kills_at_random_instants_break_no_promise(
     settle(life)
 
 
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_kills_of_the_owner_and_of_the_standby_break_no_promise(
+    turn: int, delivery: str, tmp_path: Path, settle: Settle
+):
+    chance = random.Random(f"{SEED} two {turn} {delivery}")
+    life = Life(tmp_path, chance.randrange(1 << 30), delivery, FACADES[turn % len(FACADES)])
+    kills = KILLS if ROUNDS > 1 else 4
+    life.struggles([(chance.uniform(0.5, 3.0), chance.randrange(2)) for _ in range(kills)])
+    settle(life)
+
+
 def test_a_victim_that_never_comes_to_its_point_is_told(tmp_path: Path):
     life = Life(tmp_path)
     with pytest.raises(NeverThereError, match="never died at 'in-migrate'"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -118,7 +119,10 @@ class Person:
         ]
         for kind, callback, schedule, options in standing:
             job_id = self._mine(kind)
-            if await self._scheduler.get_job(job_id) is None:
+            job = await self._scheduler.get_job(job_id)
+            if job is not None:
+                work.journal.note("found", job=job_id, definition=_definition(job))
+            else:
                 retries = {"max_retries": 3} if callback in (work.flaky, work.flaky_async) else {}
                 await self.create(job_id, callback, schedule, **retries | options)
                 await self.pause_for_breath()
@@ -271,9 +275,18 @@ async def _live(told: Told) -> None:
     async with _scheduler(told) as scheduler:
         person = Person(scheduler, told)
         with anyio.move_on_after(told.seconds):
-            await person.make_the_standing_jobs()
-            while True:
-                await person.go_on()
+            async with anyio.create_task_group() as living:
+                living.start_soon(_be_told_to_stop, living.cancel_scope)
+                await person.make_the_standing_jobs()
+                while True:
+                    await person.go_on()
+
+
+async def _be_told_to_stop(living: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        work.journal.note("hears")
+        async for _ in signals:
+            living.cancel()
 
 
 def main() -> None:
