@@ -18,15 +18,19 @@ _TALLY = pytest.StashKey[Tally]()
 
 
 @pytest.fixture
-def settle(pytestconfig: pytest.Config) -> Callable[[Life], None]:
-    """Check a life, count it, and fail with all that is wrong with it."""
+def settle(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Check lives, count them, and fail with all that is wrong with them."""
     tally = pytestconfig.stash.setdefault(_TALLY, Tally())
 
-    def settled(life: Life) -> None:
-        report = check(life.snapshots, life.journal, delivery=life.delivery, patience=PATIENCE)
-        tally.add(life, report)
-        wrong = "\n".join(map(str, report.violations))
-        assert not wrong, f"{wrong}\nafter {', '.join(life.deaths)}\nthe evidence is in {life.directory}"
+    def settled(*lives: Life) -> None:
+        wrong = []
+        for life in lives:
+            report = check(life.snapshots, life.journal, delivery=life.delivery, patience=PATIENCE)
+            tally.add(life, report)
+            if report.violations:
+                wrong += [*report.violations, f"after {', '.join(life.deaths)}", f"the evidence is in {life.directory}"]
+        told = "\n".join(map(str, wrong))
+        assert not wrong, told
 
     return settled
 

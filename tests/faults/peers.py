@@ -154,6 +154,8 @@ class Count:
     """Were not begun at all, though they came due."""
     untold: int
     """Of the ones cut or vanished: no record says so."""
+    extra: int
+    """More than were due: huey asks for its periodic tasks whenever it is begun."""
 
 
 def kill_and_count(library: str, directory: Path, kills: int, seed: int) -> Count:
@@ -191,16 +193,17 @@ def _count(library: str, directory: Path, anchor: int, ended: int) -> Count:
         came = {(each["job"], each["firing"]) for each in enqueued} | begun
         due = len(JOBS) * ((ended - enqueued[0].at) // SECOND + 1)
         vanished = max(0, due - len(came)) + len(came - begun)
+        extra = max(0, len(came) - due)
     else:
         instants = {(job, instant) for job in JOBS for instant in range(anchor, ended - SECOND // 2, SECOND)}
         begun &= instants
         effects = Counter({firing: n for firing, n in effects.items() if firing in instants})
-        due, vanished = len(instants), len(instants - begun)
+        due, vanished, extra = len(instants), len(instants - begun), 0
     cut = len(begun - effects.keys())
     untold = cut + vanished
     if library == "aurora-scheduler":
         untold = len((instants - effects.keys()) - _recorded(directory / "jobs.db"))
-    return Count(due, len(effects), sum(n > 1 for n in effects.values()), cut, vanished, untold)
+    return Count(due, len(effects), sum(n > 1 for n in effects.values()), cut, vanished, untold, extra)
 
 
 def _recorded(database: Path) -> set[tuple[str, int]]:
@@ -224,13 +227,13 @@ def main() -> None:
         VICTIMS[asked.victim[0]](asked.victim[1])
         return
     print(f"{asked.kills} kills each; five jobs, every second")
-    print(f"{'':24}{'due':>7}{'ran':>7}{'twice':>7}{'cut':>7}{'vanished':>10}{'untold':>8}")
+    print(f"{'':24}{'due':>7}{'ran':>7}{'twice':>7}{'cut':>7}{'vanished':>10}{'untold':>8}{'extra':>7}")
     for library in VICTIMS:
         with tempfile.TemporaryDirectory() as directory:
             count = kill_and_count(library, Path(directory), asked.kills, asked.seed)
         name = library if library == "aurora-scheduler" else f"{library} {version(library)}"
         print(
-            f"{name:24}{count.due:7}{count.ran:7}{count.twice:7}{count.cut:7}{count.vanished:10}{count.untold:8}",
+            f"{name:24}{count.due:7}{count.ran:7}{count.twice:7}{count.cut:7}{count.vanished:10}{count.untold:8}{count.extra:7}",
             flush=True,
         )
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-__all__ = ["CALLS", "FILES", "FIRING", "POINTS", "Death", "watch"]
+__all__ = ["POINTS", "Death", "watch"]
 
 
 def _around(*kinds: str) -> tuple[str, ...]:
@@ -25,29 +25,29 @@ def _around(*kinds: str) -> tuple[str, ...]:
     return tuple(f"{phase}-{kind}" for kind in kinds for phase in ("before", "in", "after"))
 
 
-#: From claim to end, and what becomes of firings that are not run.
-FIRING = (
-    *_around("claim"),
-    "claimed-not-started",
-    "callback-before-effect",
-    *_around("recover"),
-    "callback-after-effect",
-    "callback-returned",
-    *_around("end", "retry", "skip", "miss", "finish", "deactivate"),
-)
-#: Calls: in their transactions, and right after the line in the journal that says that they were answered.
-CALLS = (
-    *_around("create", "edit", "pause", "resume", "run", "cancel", "delete"),
-    *(f"answered-{call}" for call in ("create", "edit", "pause", "resume", "run", "cancel", "delete")),
-)
-#: The life of the file.
-FILES = (
-    *_around("migrate"),
-    *(f"{phase}-checkpoint" for phase in ("before", "during", "after")),
-    "during-stop",
-    *(f"{phase}-close" for phase in ("before", "during", "after")),
-)
-POINTS = (*FIRING, *CALLS, *FILES)
+_CALLS = ("create", "edit", "pause", "resume", "run", "cancel", "delete")
+
+#: By what they are about. Of recovery there is something to see only after a kill in a callback.
+POINTS: dict[str, tuple[str, ...]] = {
+    "from claim to end": (
+        *_around("claim"),
+        "claimed-not-started",
+        "callback-before-effect",
+        *_around("recover"),
+        "callback-after-effect",
+        "callback-returned",
+        *_around("end"),
+    ),
+    "what follows": _around("retry", "skip", "miss", "finish", "deactivate"),
+    "calls": _around(*_CALLS),
+    "answers": tuple(f"answered-{call}" for call in _CALLS),  # right after the line that says that it was answered
+    "the file": (
+        *_around("migrate"),
+        *(f"{phase}-checkpoint" for phase in ("before", "during", "after")),
+        "during-stop",
+        *(f"{phase}-close" for phase in ("before", "during", "after")),
+    ),
+}
 
 _CHANGES = {
     "created": "create",
@@ -75,7 +75,7 @@ class Death:
     """Kills this process at the nth passing of one point; with no point, never."""
 
     def __init__(self, point: str | None, passing: int = 1, seed: int = 0) -> None:
-        if point is not None and point not in POINTS:
+        if point is not None and not any(point in points for points in POINTS.values()):
             raise ValueError(f"there is no point {point!r}")
         self._point = point
         self._left = passing

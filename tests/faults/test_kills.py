@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,15 +20,17 @@ import pytest
 from aurora_scheduler.errors import OptionError, ScheduleError
 from aurora_scheduler.options import read_options
 from faults.killing import Life, NeverThereError
-from faults.points import CALLS, FILES, FIRING
+from faults.points import POINTS
 
-Settle = Callable[[Life], None]
+Settle = Callable[..., None]
 
 ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "10" if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
-#: Random kills in a life; a round has a life for each facade, but the only round of the quick half has one life.
-KILLS = 10
+#: Random kills in a life.
+KILLS = 10 if ROUNDS > 1 else 5
 FACADES = ("asyncio", "trio", "plain")
+#: So many lives go on side by side: a victim mostly waits.
+BESIDE = 3
 #: These come by often, so that any passing of the first few will do.
 OFTEN = frozenset(
     f"{phase}-{kind}"
@@ -52,45 +56,59 @@ def delivery(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.mark.parametrize("turn", range(ROUNDS))
-@pytest.mark.parametrize("points", [FIRING, CALLS, FILES], ids=["firing", "calls", "files"])
-def test_a_kill_at_each_named_point_breaks_no_promise(
-    points: tuple[str, ...], turn: int, delivery: str, tmp_path: Path, settle: Settle
-):
-    chance = random.Random(f"{SEED} {points[0]} {turn} {delivery}")
-    life = Life(tmp_path, chance.randrange(1 << 30), delivery, FACADES[turn % len(FACADES)])
-    for point in points:
-        if point.endswith("miss"):
-            time.sleep(2.1)  # nobody is there for two instants of what fires every second: a backlog
-        if point.endswith(("stop", "close")):
-            life.dies_at(point, seconds=0.2)
-        else:
-            life.dies_at(point, chance.randint(1, 4) if turn and point in OFTEN else 1)
-    life.lives(3)
-    settle(life)
+def _lives(directory: Path, delivery: str, turn: int, names: Iterable[str]) -> list[tuple[Life, random.Random]]:
+    """New lives, each with a source of chance of its own; what they are called by decides it."""
+    lives = []
+    for number, name in enumerate(names):
+        chance = random.Random(f"{SEED} {delivery} {turn} {name}")
+        place = directory / str(number)
+        place.mkdir()
+        life = Life(place, chance.randrange(1 << 30), delivery, FACADES[(turn + number) % len(FACADES)])
+        lives.append((life, chance))
+    return lives
 
 
-@pytest.mark.parametrize("facade", FACADES if ROUNDS > 1 else FACADES[:1])
+def _side_by_side(calls: Iterable[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(BESIDE) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
+
+
 @pytest.mark.parametrize("turn", range(ROUNDS))
-def test_kills_at_random_instants_break_no_promise(
-    turn: int, facade: str, delivery: str, tmp_path: Path, settle: Settle
-):
-    chance = random.Random(f"{SEED} {facade} {turn} {delivery}")
-    life = Life(tmp_path, chance.randrange(1 << 30), delivery, facade)
-    for _ in range(KILLS):
-        life.dies_after(chance.uniform(0.2, 3.0 if ROUNDS > 1 else 1.5))
-    life.lives(3)
-    settle(life)
+def test_a_kill_at_each_named_point_breaks_no_promise(turn: int, delivery: str, tmp_path: Path, settle: Settle):
+    def live_and_die(life: Life, chance: random.Random, points: tuple[str, ...]) -> None:
+        for point in points:
+            if point.endswith("miss"):
+                time.sleep(2.1)  # nobody is there for two instants of what fires every second: a backlog
+            if point.endswith(("stop", "close")):
+                life.dies_at(point, seconds=0.2)
+            else:
+                life.dies_at(point, chance.randint(1, 4) if turn and point in OFTEN else 1)
+        life.lives(3)
+
+    lives = _lives(tmp_path, delivery, turn, POINTS)
+    _side_by_side(partial(live_and_die, *each, POINTS[name]) for each, name in zip(lives, POINTS, strict=True))
+    settle(*(life for life, _ in lives))
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_kills_at_random_instants_break_no_promise(turn: int, delivery: str, tmp_path: Path, settle: Settle):
+    def live_and_die(life: Life, chance: random.Random) -> None:
+        for _ in range(KILLS):
+            life.dies_after(chance.uniform(0.4, 3.0 if ROUNDS > 1 else 1.5))
+        life.lives(3)
+
+    lives = _lives(tmp_path, delivery, turn, (f"random {number}" for number in range(BESIDE if ROUNDS > 1 else 2)))
+    _side_by_side(partial(live_and_die, *each) for each in lives)
+    settle(*(life for life, _ in lives))
 
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_kills_of_the_owner_and_of_the_standby_break_no_promise(
     turn: int, delivery: str, tmp_path: Path, settle: Settle
 ):
-    chance = random.Random(f"{SEED} two {turn} {delivery}")
-    life = Life(tmp_path, chance.randrange(1 << 30), delivery, FACADES[turn % len(FACADES)])
-    kills = KILLS if ROUNDS > 1 else 4
-    life.struggles([(chance.uniform(0.5, 3.0), chance.randrange(2)) for _ in range(kills)])
+    ((life, chance),) = _lives(tmp_path, delivery, turn, ["two"])
+    life.struggles([(chance.uniform(0.5, 3.0), chance.randrange(2)) for _ in range(KILLS)])
     settle(life)
 
 
