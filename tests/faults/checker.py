@@ -371,22 +371,20 @@ def _i8(question: _Question) -> Iterator[str]:
     for call in evidence.calls:
         if call.answer is not None:
             during = [each for each in told[call.what] if call.asked.at <= each["at"] <= call.answer.at]
-            yield from _is_there(evidence, call, during)
+            yield from _is_there(question, call, during)
     yield from _states_agree(evidence)
 
 
-def _is_there(evidence: Evidence, call: Call, during: list[Row]) -> Iterator[str]:
+def _is_there(question: _Question, call: Call, during: list[Row]) -> Iterator[str]:
     assert call.answer is not None
-    kind, job_id = call.what
+    evidence = question.evidence
+    kind, _ = call.what
     if kind in ("create", "edit") and not during:
         yield f"{call} was answered, and the history knows nothing of it"
     elif kind == "delete" and call.answer["answer"] and not during:
         yield f"{call} was answered, and the job's end is not told"
     elif kind in ("pause", "resume") and call.answer["answer"] and not during:
-        # Nothing to do is nothing to tell: the job was so already.
-        rests = kind == "pause"
-        lives = [life for (known, _), life in evidence.lives.items() if known == job_id]
-        if not lives or any(life.was_active(call.asked.at) == rests for life in lives[-1:]):
+        if not _was_so_already(question, call):
             yield f"{call} was answered, and the history knows nothing of it"
     elif kind == "run":
         row = evidence.last.executions.get(call.answer["execution"])
@@ -396,6 +394,23 @@ def _is_there(evidence: Evidence, call: Call, during: list[Row]) -> Iterator[str
         row = evidence.last.executions.get(call.asked["execution"])
         if row is None or row["status"] == "waiting":
             yield f"{call} was answered, and nothing was cancelled"
+
+
+def _was_so_already(question: _Question, call: Call) -> bool:
+    """Whether there was nothing to do for a pause or a resumption, and so nothing to tell.
+
+    What the scheduler itself does to a job is dated when it is decided, a moment before it is committed.
+    """
+    assert call.answer is not None
+    kind, job_id = call.what
+    lives = [life for (known, _), life in question.evidence.lives.items() if known == job_id]
+    if lives and lives[-1].was_active(call.asked.at) == (kind == "resume"):
+        return True
+    return any(
+        change["job_id"] == job_id and change["kind"] in ("deactivated", "finished")
+        and call.asked.at - question.within <= change["at"] <= call.answer.at
+        for change in question.evidence.last.changes
+    )  # fmt: skip
 
 
 def _states_agree(evidence: Evidence) -> Iterator[str]:

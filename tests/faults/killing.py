@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aurora_scheduler
+from faults.cradle import Cradle
 from faults.journal import Journal
 
 __all__ = ["Life", "NeverThereError", "Victim"]
 
-_TESTS = Path(__file__).parents[1]
 _SOURCE = Path(aurora_scheduler.__file__).parents[1]
 #: A victim that is to die at a point stops by itself after so many seconds; then it never came there.
 _PATIENCE = 20.0
 _DEADLINE = 90.0
-_FOREVER = 3600.0
+_FOREVER = 600.0
 _NAMES = ("a", "b")
 
 
@@ -32,7 +29,7 @@ class NeverThereError(AssertionError):
 
 @dataclass
 class Life:
-    """One database file, over several generations of processes."""
+    """One database file, over several generations of processes. A context: at its end none of them is left."""
 
     directory: Path
     seed: int = 0
@@ -42,6 +39,21 @@ class Life:
     named_kills: int = 0
     random_kills: int = 0
     deaths: list[str] = field(default_factory=list)
+
+    _cradles: dict[str, Cradle] = field(default_factory=dict, init=False, repr=False)
+
+    def __enter__(self) -> Life:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        while self._cradles:
+            self._cradles.popitem()[1].close()
+
+    def cradle(self, name: str) -> Cradle:
+        """Where the victims of this name come from."""
+        if name not in self._cradles:
+            self._cradles[name] = Cradle(_SOURCE)
+        return self._cradles[name]
 
     @property
     def database(self) -> Path:
@@ -70,9 +82,8 @@ class Life:
     def dies_after(self, seconds: float) -> None:
         """A victim is killed from outside, so many seconds after it was begun."""
         victim = Victim(self, seconds=_PATIENCE)
-        try:
-            code = victim.process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        code = victim.ended(seconds)
+        if code is None:
             code = victim.is_killed()
         if code != -signal.SIGKILL:
             raise AssertionError(f"the victim ended by itself, with {code}\n{victim.errors()}")
@@ -81,10 +92,7 @@ class Life:
 
     def lives(self, seconds: float) -> None:
         """A victim comes to its end: it stops the scheduler, and leaves with 0, without a word."""
-        victim = Victim(self, seconds=seconds)
-        code, errors = victim.wait(), victim.errors()
-        if code != 0 or errors:
-            raise AssertionError(f"the victim ended with {code}\n{errors}")
+        self._see_a_clean_end(Victim(self, seconds=seconds))
         self._keep("stopped")
 
     def struggles(self, instants: Sequence[tuple[float, int]]) -> None:
@@ -94,32 +102,34 @@ class Life:
         """
         journal = Journal(self.journal)
         victims = [Victim(self, name=name, seconds=_FOREVER) for name in _NAMES]
-        try:
-            for seconds, which in instants:
-                time.sleep(seconds)
-                victims[which].is_killed()
-                journal.note("killed", killed=victims[which].process.pid)
-                self.random_kills += 1
-                self.deaths.append(f"{_NAMES[which]} {seconds:.3f} s")
-                victims[which] = Victim(self, name=_NAMES[which], seconds=_FOREVER)
-            for victim in victims:
-                self._wait_until_it_hears(victim)
-            for victim in victims:
-                victim.process.terminate()
-                code, errors = victim.wait(), victim.errors()
-                assert (code, errors) == (0, ""), f"a victim ended with {code}\n{errors}"
-        finally:
-            for victim in victims:
-                victim.is_killed()
+        for seconds, which in instants:
+            time.sleep(seconds)
+            victim = victims[which]
+            victim.is_killed()
+            journal.note("killed", killed=victim.pid)
+            self.random_kills += 1
+            self.deaths.append(f"{victim.name} {seconds:.3f} s")
+            victims[which] = Victim(self, name=victim.name, seconds=_FOREVER)
+        for victim in victims:
+            self._wait_until_it_hears(victim)
+        for victim in victims:
+            victim.is_asked_to_stop()
+            self._see_a_clean_end(victim)
         self._keep("stopped")
+
+    @staticmethod
+    def _see_a_clean_end(victim: Victim) -> None:
+        code, errors = victim.wait(), victim.errors()
+        if code != 0 or errors:
+            raise AssertionError(f"the victim ended with {code}\n{errors}")
 
     def _wait_until_it_hears(self, victim: Victim) -> None:
         give_up = time.monotonic() + _DEADLINE
-        said = f'{{"pid": {victim.process.pid}, '
+        said = f'{{"pid": {victim.pid}, '
         while not any(line.startswith(said) and '"hears"' in line for line in self.journal.read_text().splitlines()):
-            assert victim.process.poll() is None, f"the victim ended by itself\n{victim.errors()}"
             assert time.monotonic() < give_up, f"the victim does not hear\n{victim.errors()}"
-            time.sleep(0.02)
+            code = victim.ended(0.02)
+            assert code is None, f"the victim ended with {code}\n{victim.errors()}"
 
     def _keep(self, death: str) -> None:
         """Copy the files as they are: whoever opened them would change them."""
@@ -139,6 +149,7 @@ class Victim:
     def __init__(
         self, life: Life, *, seconds: float, kill_at: str | None = None, kill_on: int = 1, name: str = "a"
     ) -> None:
+        self.name = name
         self._said = life.directory / f"errors-{life.generations + 1:03}-{name}-{len(life.deaths)}.txt"
         told = {
             "VICTIM_DATABASE": str(life.database),
@@ -150,31 +161,33 @@ class Victim:
             "VICTIM_DELIVERY": life.delivery,
             "KILL_AT": kill_at or "",
             "KILL_ON": str(kill_on),
-            "PYTHONPATH": f"{_SOURCE}{os.pathsep}{_TESTS}",
         }
-        with self._said.open("wb") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "faults.victim"],
-                cwd=life.directory,
-                env=os.environ | told,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
+        self._cradle = life.cradle(name)
+        self.pid = self._cradle.bear(told, life.directory, self._said)
+
+    def ended(self, within: float) -> int | None:
+        """How it ended, if it did within so many seconds."""
+        return self._cradle.ended(within)
 
     def wait(self) -> int:
         """Its end; it is given up, with the stacks of its threads, when there is none."""
-        try:
-            return self.process.wait(_DEADLINE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"the victim did not end\n{self.errors()}") from None
+        code = self.ended(_DEADLINE)
+        if code is None:
+            self._cradle.send(signal.SIGUSR1)
+            time.sleep(1)
+            self._cradle.send(signal.SIGKILL)
+            self.ended(_DEADLINE)
+            raise AssertionError(f"the victim did not end\n{self.errors()}")
+        return code
 
     def is_killed(self) -> int:
         """`kill -9`; when this returns nothing of it runs any more."""
-        self.process.kill()
+        self._cradle.send(signal.SIGKILL)
         return self.wait()
+
+    def is_asked_to_stop(self) -> None:
+        """A signal that it listens to."""
+        self._cradle.send(signal.SIGTERM)
 
     def errors(self) -> str:
         """What it said beside its journal: nothing, if all is well."""

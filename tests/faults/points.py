@@ -14,7 +14,8 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["POINTS", "Death", "watch"]
@@ -87,11 +88,16 @@ class Death:
         if self._is_now(point):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def begins(self, point: str, takes: float) -> None:
-        """Something begins that takes about so many seconds, and cannot be looked into: die somewhere in it."""
-        if self._is_now(point):
+    @contextmanager
+    def somewhere_in(self, point: str, takes: float) -> Generator[None]:
+        """What takes about so many seconds, and cannot be looked into: die in it, or, if it is quicker, at its end."""
+        dies = self._is_now(point)
+        if dies:
             delay = self._random.uniform(0, takes)
             threading.Thread(target=_die_in, args=(delay,), name="death", daemon=True).start()
+        yield
+        if dies:
+            _die_in(0)
 
     def _is_now(self, point: str) -> bool:
         if point != self._point:
@@ -150,8 +156,8 @@ class _Watched(sqlite3.Connection):
             return self._commit(sql)
         if sql.startswith("PRAGMA wal_checkpoint"):
             self.death.passes("before-checkpoint")
-            self.death.begins("during-checkpoint", 0.001)
-            cursor = super().execute(sql)
+            with self.death.somewhere_in("during-checkpoint", 0.001):
+                cursor = super().execute(sql)
             self.death.passes("after-checkpoint")
             return cursor
         self._meet(sql, [parameters])
@@ -163,12 +169,13 @@ class _Watched(sqlite3.Connection):
         return super().executemany(sql, rows)
 
     def close(self) -> None:
-        if self._has_written:  # one that only reads, or looks whether this is a database, is not the one
-            self.death.passes("before-close")
-            self.death.begins("during-close", 0.002)
-        super().close()
-        if self._has_written:
-            self.death.passes("after-close")
+        if not self._has_written:  # one that only reads, or looks whether this is a database, is not the one
+            super().close()
+            return
+        self.death.passes("before-close")
+        with self.death.somewhere_in("during-close", 0.002):
+            super().close()
+        self.death.passes("after-close")
 
     def _meet(self, sql: str, rows: Sequence[Any]) -> None:
         for kind in _kinds(sql, rows):

@@ -20,11 +20,11 @@ from faults.killing import Life
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Life:
     """A life with everything in it: kills in callbacks and beside a long one, and a clean end."""
-    life = Life(tmp_path_factory.mktemp("sound"), seed=3)
-    life.dies_at("callback-after-effect", 8)
-    life.dies_at("callback-before-effect", 8)
-    life.dies_at("before-skip", 2)
-    life.lives(4)
+    with Life(tmp_path_factory.mktemp("sound"), seed=3) as life:
+        life.dies_at("callback-after-effect", 8)
+        life.dies_at("callback-before-effect", 8)
+        life.dies_at("before-skip", 2)
+        life.lives(4)
     return life
 
 

@@ -77,14 +77,15 @@ def _side_by_side(calls: Iterable[Callable[[], None]]) -> None:
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_a_kill_at_each_named_point_breaks_no_promise(turn: int, delivery: str, tmp_path: Path, settle: Settle):
     def live_and_die(life: Life, chance: random.Random, points: tuple[str, ...]) -> None:
-        for point in points:
-            if point.endswith("miss"):
-                time.sleep(2.1)  # nobody is there for two instants of what fires every second: a backlog
-            if point.endswith(("stop", "close")):
-                life.dies_at(point, seconds=0.2)
-            else:
-                life.dies_at(point, chance.randint(1, 4) if turn and point in OFTEN else 1)
-        life.lives(3)
+        with life:
+            for point in points:
+                if point.endswith("miss"):
+                    time.sleep(2.1)  # nobody is there for two instants of what fires every second: a backlog
+                if point.endswith(("stop", "close")):
+                    life.dies_at(point, seconds=0.2)
+                else:
+                    life.dies_at(point, chance.randint(1, 4) if turn and point in OFTEN else 1)
+            life.lives(3)
 
     lives = _lives(tmp_path, delivery, turn, POINTS)
     _side_by_side(partial(live_and_die, *each, POINTS[name]) for each, name in zip(lives, POINTS, strict=True))
@@ -94,9 +95,10 @@ def test_a_kill_at_each_named_point_breaks_no_promise(turn: int, delivery: str, 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_kills_at_random_instants_break_no_promise(turn: int, delivery: str, tmp_path: Path, settle: Settle):
     def live_and_die(life: Life, chance: random.Random) -> None:
-        for _ in range(KILLS):
-            life.dies_after(chance.uniform(0.4, 3.0 if ROUNDS > 1 else 1.5))
-        life.lives(3)
+        with life:
+            for _ in range(KILLS):
+                life.dies_after(chance.uniform(0, 2.5 if ROUNDS > 1 else 1.5))
+            life.lives(3)
 
     lives = _lives(tmp_path, delivery, turn, (f"random {number}" for number in range(BESIDE if ROUNDS > 1 else 2)))
     _side_by_side(partial(live_and_die, *each) for each in lives)
@@ -108,11 +110,11 @@ def test_kills_of_the_owner_and_of_the_standby_break_no_promise(
     turn: int, delivery: str, tmp_path: Path, settle: Settle
 ):
     ((life, chance),) = _lives(tmp_path, delivery, turn, ["two"])
-    life.struggles([(chance.uniform(0.5, 3.0), chance.randrange(2)) for _ in range(KILLS)])
+    with life:
+        life.struggles([(chance.uniform(0.1, 2.5), chance.randrange(2)) for _ in range(KILLS)])
     settle(life)
 
 
 def test_a_victim_that_never_comes_to_its_point_is_told(tmp_path: Path):
-    life = Life(tmp_path)
-    with pytest.raises(NeverThereError, match="never died at 'in-migrate'"):
+    with Life(tmp_path) as life, pytest.raises(NeverThereError, match="never died at 'in-migrate'"):
         life.dies_at("in-migrate", 2, seconds=0.1)

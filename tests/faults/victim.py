@@ -1,12 +1,13 @@
 """A program that is going to be killed: a scheduler on a real file, jobs of every kind, and a person who never rests.
 
-Run as `python -m faults.victim`, told by its environment: VICTIM_DATABASE, VICTIM_JOURNAL, VICTIM_NAME (two may live on
+Told by its environment: VICTIM_DATABASE, VICTIM_JOURNAL, VICTIM_NAME (two may live on
 one file), VICTIM_FACADE ("asyncio", "trio", or "plain" for `CronService`), VICTIM_SECONDS until it stops by itself,
 VICTIM_SEED, VICTIM_DELIVERY; and KILL_AT, a point, with KILL_ON, at which passing of it.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import random
@@ -31,7 +32,8 @@ __all__: list[str] = []
 
 #: The log is moved into the database after so many bytes, not megabytes: often enough to be killed in it.
 _CHECKPOINT_BYTES = 192 * 1024
-_STOP_WITHIN = 20.0
+#: What runs gets so long; it takes about a second.
+_STOP_WITHIN, _STOPS_IN = 20.0, 1.0
 
 
 @dataclass
@@ -80,8 +82,8 @@ async def _scheduler(told: Told) -> AsyncIterator[Any]:
         work.journal.note("started")
         yield _Plain(cron)
         work.journal.note("stopping")
-        work.death.begins("during-stop", 0.2)
-        await anyio.to_thread.run_sync(partial(cron.shutdown, drain=_STOP_WITHIN))
+        with work.death.somewhere_in("during-stop", _STOPS_IN):
+            await anyio.to_thread.run_sync(partial(cron.shutdown, drain=_STOP_WITHIN))
     else:
         manager = SchedulerManager(told.database, **settings)
         await manager.initialize()
@@ -89,8 +91,8 @@ async def _scheduler(told: Told) -> AsyncIterator[Any]:
         work.journal.note("started")
         yield manager
         work.journal.note("stopping")
-        work.death.begins("during-stop", 0.2)
-        await manager.stop(drain=_STOP_WITHIN)
+        with work.death.somewhere_in("during-stop", _STOPS_IN):
+            await manager.stop(drain=_STOP_WITHIN)
     work.journal.note("stopped", threads=_our_threads(), files=_our_files(told.database))
 
 
@@ -100,7 +102,7 @@ class Person:
     def __init__(self, scheduler: Any, told: Told) -> None:
         self._scheduler = scheduler
         self._told = told
-        self._random = random.Random(f"{told.seed} {os.getpid()}")
+        self._random = random.Random(f"{told.seed} {told.name}")
         self._calls = 0
 
     async def make_the_standing_jobs(self) -> None:
@@ -292,6 +294,7 @@ async def _be_told_to_stop(living: anyio.CancelScope) -> None:
 def main() -> None:
     """Live, as told."""
     told = Told()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     watch(work.death)
     sqlite._CHECKPOINT_BYTES = _CHECKPOINT_BYTES
     logging.basicConfig(filename="log.txt", level=logging.INFO, format="%(process)d %(message)s")
