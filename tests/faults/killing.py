@@ -20,6 +20,7 @@ _SOURCE = Path(aurora_scheduler.__file__).parents[1]
 _PATIENCE = 20.0
 _DEADLINE = 90.0
 _FOREVER = 600.0
+_TO_MAKE_GOOD = 2.5
 _NAMES = ("a", "b")
 
 
@@ -98,21 +99,22 @@ class Life:
     def struggles(self, instants: Sequence[tuple[float, int]]) -> None:
         """Two victims live at once, one of them the owner; after so many seconds one is killed, and begun again.
 
-        In the end both are asked to stop, one after the other.
+        In the end both are asked to stop, one after the other, each with time to make good what was lost.
         """
         journal = Journal(self.journal)
         victims = [Victim(self, name=name, seconds=_FOREVER) for name in _NAMES]
         for seconds, which in instants:
             time.sleep(seconds)
             victim = victims[which]
+            journal.note("killed", killed=victim.pid)  # before: the other may be the owner before we hear of it
             victim.is_killed()
-            journal.note("killed", killed=victim.pid)
             self.random_kills += 1
             self.deaths.append(f"{victim.name} {seconds:.3f} s")
             victims[which] = Victim(self, name=victim.name, seconds=_FOREVER)
         for victim in victims:
             self._wait_until_it_hears(victim)
         for victim in victims:
+            time.sleep(_TO_MAKE_GOOD)
             victim.is_asked_to_stop()
             self._see_a_clean_end(victim)
         self._keep("stopped")
