@@ -292,7 +292,7 @@ def _recoveries(evidence: Evidence) -> Iterator[tuple[Row, int]]:
 def _starts(evidence: Evidence) -> Iterator[tuple[Row, int]]:
     """How late quick jobs' firings began, counted from the start of their scheduler where they were due before."""
     ready = [(line.at, line.at) for line in evidence.said("started")]
-    ready += [(line.at, line.at + _TAKES_OVER) for line in evidence.said("killed")]
+    ready += [(line.at, line.at + _TAKES_OVER) for line in (*evidence.said("killed"), *evidence.said("stopped"))]
     for row in evidence.last.executions.values():
         quick = any(kind in row["job_id"] for kind in (":tick", ":once", ":fresh"))
         if quick and row["started"] is not None and row["attempt"] == 1 and row["reason"] is None:

@@ -18,7 +18,7 @@ __all__ = ["Life", "NeverThereError", "Victim"]
 _SOURCE = Path(aurora_scheduler.__file__).parents[1]
 #: A victim that is to die at a point stops by itself after so many seconds; then it never came there.
 _PATIENCE = 20.0
-_DEADLINE = 90.0
+_DEADLINE = 60.0
 _FOREVER = 600.0
 _TO_MAKE_GOOD = 2.5
 _NAMES = ("a", "b")
@@ -97,9 +97,10 @@ class Life:
         self._keep("stopped")
 
     def struggles(self, instants: Sequence[tuple[float, int]]) -> None:
-        """Two victims live at once, one of them the owner; after so many seconds one is killed, and begun again.
+        """Two victims live at once, one of them the owner; after so many seconds one is killed.
 
-        In the end both are asked to stop, one after the other, each with time to make good what was lost.
+        The other goes on, and when it is seen to, the one that was killed is begun again. In the end both are asked to
+        stop, one after the other, each with time to make good what was lost.
         """
         journal = Journal(self.journal)
         victims = [Victim(self, name=name, seconds=_FOREVER) for name in _NAMES]
@@ -110,9 +111,10 @@ class Life:
             victim.is_killed()
             self.random_kills += 1
             self.deaths.append(f"{victim.name} {seconds:.3f} s")
+            self._wait_until(victims[1 - which], "begin")
             victims[which] = Victim(self, name=victim.name, seconds=_FOREVER)
         for victim in victims:
-            self._wait_until_it_hears(victim)
+            self._wait_until(victim, "hears")
         for victim in victims:
             time.sleep(_TO_MAKE_GOOD)
             victim.is_asked_to_stop()
@@ -125,11 +127,13 @@ class Life:
         if code != 0 or errors:
             raise AssertionError(f"the victim ended with {code}\n{errors}")
 
-    def _wait_until_it_hears(self, victim: Victim) -> None:
+    def _wait_until(self, victim: Victim, what: str) -> None:
+        """Wait for a line of the victim's in the journal."""
         give_up = time.monotonic() + _DEADLINE
-        said = f'{{"pid": {victim.pid}, '
-        while not any(line.startswith(said) and '"hears"' in line for line in self.journal.read_text().splitlines()):
-            assert time.monotonic() < give_up, f"the victim does not hear\n{victim.errors()}"
+        since = f'{{"pid": {victim.pid}, '
+        wanted = f'"what": "{what}"'
+        while not any(line.startswith(since) and wanted in line for line in self.journal.read_text().splitlines()):
+            assert time.monotonic() < give_up, f"there is no {what!r} of the victim's\n{victim.errors()}"
             code = victim.ended(0.02)
             assert code is None, f"the victim ended with {code}\n{victim.errors()}"
 

@@ -111,7 +111,7 @@ def test_kills_of_the_owner_and_of_the_standby_break_no_promise(
 ):
     ((life, chance),) = _lives(tmp_path, delivery, turn, ["two"])
     with life:
-        life.struggles([(chance.uniform(0.1, 2.5), chance.randrange(2)) for _ in range(KILLS)])
+        life.struggles([(chance.uniform(0.1, 2.5), chance.randrange(2)) for _ in range(KILLS if ROUNDS > 1 else 3)])
     settle(life)
 
 
