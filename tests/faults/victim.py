@@ -1,8 +1,8 @@
 """A program that is going to be killed: a scheduler on a real file, jobs of every kind, and a person who never rests.
 
-Told by its environment: VICTIM_DATABASE, VICTIM_JOURNAL, VICTIM_NAME (two may live on
-one file), VICTIM_FACADE ("asyncio", "trio", or "plain" for `CronService`), VICTIM_SECONDS until it stops by itself,
-VICTIM_SEED, VICTIM_DELIVERY; and KILL_AT, a point, with KILL_ON, at which passing of it.
+Told by its environment: VICTIM_DATABASE, VICTIM_JOURNAL, VICTIM_NAME (two may live on one file), VICTIM_FACADE
+("asyncio", "trio", or "plain" for `CronService`), VICTIM_SECONDS until it stops by itself, VICTIM_SEED,
+VICTIM_DELIVERY; and KILL_AT, a point, with KILL_ON, at which passing of it.
 """
 
 from __future__ import annotations
