@@ -315,8 +315,9 @@ def test_an_extra_effect_beside_no_loss_is_noticed(doctor: Doctor):
     doctor.journal(had_its_effect)
     assert doctor.wrong() == set()
     doctor.everywhere(
-        "UPDATE aurora_executions SET status = 'timed_out' WHERE id = :id AND status = 'lost'", id=lost["id"]
-    )
+        "UPDATE aurora_executions SET status = 'timed_out' WHERE job_id = :job AND scheduled = :at AND status = 'lost'",
+        job=lost["job_id"], at=lost["scheduled"],
+    )  # fmt: skip
     assert doctor.wrong() == {"I4"}
 
 

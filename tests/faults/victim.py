@@ -72,27 +72,27 @@ def _threaded(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 @asynccontextmanager
-async def _scheduler(told: Told) -> AsyncIterator[Any]:
-    """The scheduler, started; stopped cleanly if it comes to that."""
+async def _scheduler(told: Told) -> AsyncIterator[Person]:
+    """A person with a scheduler that is started; it is stopped cleanly, if it comes to that."""
     settings: dict[str, Any] = {"timezone": "UTC", "keep_executions": 1_000_000}
     work.journal.note("opening", name=told.name)
     if told.facade == "plain":
         cron = CronService(told.database, **settings)
         await cron.initialize()
-        work.journal.note("started")
-        yield _Plain(cron)
-        work.journal.note("stopping")
-        with work.death.somewhere_in("during-stop", _STOPS_IN):
-            await anyio.to_thread.run_sync(partial(cron.shutdown, drain=_STOP_WITHIN))
+        person = Person(_Plain(cron), told)
+        stop = partial(anyio.to_thread.run_sync, partial(cron.shutdown, drain=_STOP_WITHIN))
     else:
         manager = SchedulerManager(told.database, **settings)
         await manager.initialize()
+        person = Person(manager, told)
+        await person.comes_first()
         manager.start()
-        work.journal.note("started")
-        yield manager
-        work.journal.note("stopping")
-        with work.death.somewhere_in("during-stop", _STOPS_IN):
-            await manager.stop(drain=_STOP_WITHIN)
+        stop = partial(manager.stop, drain=_STOP_WITHIN)
+    work.journal.note("started")
+    yield person
+    work.journal.note("stopping")
+    with work.death.somewhere_in("during-stop", _STOPS_IN):
+        await stop()
     work.journal.note("stopped", threads=_our_threads(), files=_our_files(told.database))
 
 
@@ -104,6 +104,13 @@ class Person:
         self._told = told
         self._random = random.Random(f"{told.seed} {told.name}")
         self._calls = 0
+
+    async def comes_first(self) -> None:
+        """Calls before anything fires, on jobs that came due while nobody was there."""
+        edited, paused = self._random.sample([self._mine(f"tick-{number}") for number in range(1, 5)], 2)
+        for job_id, call in ((edited, self.edit), (paused, self.rest)):
+            if await self._scheduler.get_job(job_id) is not None:
+                await call(job_id)
 
     async def make_the_standing_jobs(self) -> None:
         """Those that are there in every generation, begun at moments of their own."""
@@ -274,8 +281,7 @@ def _our_files(database: str) -> list[str]:
 
 
 async def _live(told: Told) -> None:
-    async with _scheduler(told) as scheduler:
-        person = Person(scheduler, told)
+    async with _scheduler(told) as person:
         with anyio.move_on_after(told.seconds):
             async with anyio.create_task_group() as living:
                 living.start_soon(_be_told_to_stop, living.cancel_scope)
