@@ -39,7 +39,9 @@ def _jobs(now: int) -> list[Job]:
         plain["unresolved"], status=JobStatus.UNRESOLVED, callback=CallbackName("no.such", "thing")
     )
     for job_id, kind, schedule in (("daily", "cron", "0 9 * * 1-5"), ("phrased", "phrase", "every day at 9am")):
-        plain[job_id] = replace(plain[job_id], schedule_type=type(plain["due"].schedule_type)(kind), schedule_value=schedule)
+        plain[job_id] = replace(
+            plain[job_id], schedule_type=type(plain["due"].schedule_type)(kind), schedule_value=schedule
+        )
     return list(plain.values())
 
 

@@ -139,7 +139,9 @@ async def _ask_all(manager: SchedulerManager, verdict: Verdict, when: str) -> No
         await ask("get_executions of", lambda: manager.get_executions(job_id))
         if job_id != "due":
             await ask("run_job", lambda: manager.run_job(job_id))
-    await ask("create_job", lambda: manager.create_job(name="n", schedule="every 1 hour", callback="faults.callbacks.work"))
+    await ask(
+        "create_job", lambda: manager.create_job(name="n", schedule="every 1 hour", callback="faults.callbacks.work")
+    )
     await ask("update_job", lambda: manager.update_job("daily", name="renamed"))
     await ask("update_job", lambda: manager.update_job("retrying", schedule="every 2 hours"))
     await ask("deactivate_job", lambda: manager.deactivate_job("phrased"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import aurora_scheduler
 from aurora_scheduler.clock import new_id
+from aurora_scheduler.instants import FIRST, LAST
 from aurora_scheduler.model import (
     CallbackName,
     Commit,
@@ -160,8 +161,10 @@ def said(process: subprocess.Popen[str]) -> str:
 
 #: Any text that UTF-8 can say: control characters, NUL and all planes, but no half of a pair.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
-integers = st.integers(-(2**63), 2**63 - 1)
-counts = st.integers(0, 2**63 - 1)
+#: What a scheduler writes: instants that a calendar has, and counts that nothing ever reaches. The rest is damage.
+integers = st.integers(FIRST, LAST)
+counts = st.integers(0, 2**53)
+durations = st.integers(0, LAST)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -172,22 +175,19 @@ mappings = st.dictionaries(texts, json_values, max_size=4)
 policies = st.builds(
     Policies,
     max_retries=counts,
-    retry_delay=counts,
-    retry_backoff=st.floats(1, 1e6),
-    max_retry_delay=counts,
-    retry_jitter=counts,
+    retry_delay=durations,
+    retry_backoff=st.floats(1, 1000),
+    max_retry_delay=durations,
+    retry_jitter=durations,
     on_exhausted=st.sampled_from(["deactivate", "continue"]),
     starts=st.none() | integers,
     ends=st.none() | integers,
     max_runs=st.none() | counts,
-    misfire=texts,
-    misfire_grace=counts,
-    overlap=texts,
+    misfire_grace=durations,
     max_instances=counts,
-    timeout=st.none() | counts,
-    jitter=counts,
-    delivery=texts,
-    runner=texts,
+    timeout=st.none() | durations,
+    jitter=durations,
+    runner=st.sampled_from(["auto", "thread", "trio", "app"]),
 )
 
 #: `version` leaves room for the version before and the one after.
@@ -205,8 +205,8 @@ jobs = st.builds(
     anchor=integers,
     created=integers,
     updated=integers,
-    generation=st.integers(1, 2**63 - 1),
-    version=st.integers(1, 2**63 - 2),
+    generation=st.integers(1, 2**53),
+    version=st.integers(1, 2**53 - 1),
     status=st.sampled_from(JobStatus),
     status_reason=st.none() | texts,
     next_fire=st.none() | integers,
@@ -222,7 +222,7 @@ executions = st.builds(
     Execution,
     id=texts,
     job_id=texts,
-    generation=integers,
+    generation=counts,
     job_name=texts,
     timezone=texts,
     scheduled=integers,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
+from aurora_scheduler.stores.faults import name_of
 
-__all__ = ["identity_of", "look_at", "write_through"]
+__all__ = ["at_first", "identity_of", "look_at", "write_through"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -51,18 +53,48 @@ def _see_that_it_is_a_database(path: Path) -> None:
     size = path.stat().st_size
     if size == 0:
         return
-    # Immutable: SQLite looks at the file alone, takes no lock, and makes no file beside it.
-    look = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    look = _immutable(path)
     try:
         look.execute("PRAGMA schema_version").fetchone()
         is_one = size >= _SMALLEST
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         # Anything else may be another process's checkpoint, seen half-way; opening it in earnest will tell.
-        is_one = error.sqlite_errorname != "SQLITE_NOTADB"
+        is_one = name_of(error) != "SQLITE_NOTADB"
     finally:
         look.close()
     if not is_one:
         raise NotADatabaseError(str(path), "it is not an SQLite database, and was left untouched; give another path")
+
+
+@contextmanager
+def at_first(name: str) -> Generator[sqlite3.Connection]:
+    """A connection to see by whether a database is ours to write, before there is one that writes.
+
+    Where there is a log, it is read with it, and neither is changed, which the last close would otherwise do; errors of
+    SQLite's pass then. Where there is none, they may come of another program that writes, and are for who opens it.
+    """
+    path = Path(name)
+    has_log = _size(Path(f"{path.resolve()}-wal")) > 0
+    look = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) if has_log else _immutable(path)
+    try:
+        yield look
+    except (sqlite3.Error, UnicodeDecodeError):
+        if has_log:
+            raise
+    finally:
+        look.close()
+
+
+def _immutable(path: Path) -> sqlite3.Connection:
+    # SQLite looks at the file alone, takes no lock, and makes no file beside it.
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def identity_of(path: str) -> tuple[int, int] | None:

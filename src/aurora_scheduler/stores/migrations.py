@@ -11,13 +11,18 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError
+from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreCorruptError
+from aurora_scheduler.stores.faults import name_of
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
 __all__ = ["TABLES", "inspect", "migrate", "migrations"]
 
 TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 
 migrations = Migrations("aurora_scheduler")
+
+#: Where sqlite-utils keeps the record of the steps.
+_LEDGER = "_sqlite_migrations"
 
 #: The steps that this release knows, in order.
 KNOWN = ("1_jobs_executions_changes", "2_zone_data", "3_jitter")
@@ -87,8 +92,8 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
     Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release
     made it.
     """
-    db = _database(connection)
-    applied = [step.name for step in migrations.applied(db)]
+    kinds = {name.lower(): kind for name, kind in connection.execute("SELECT name, type FROM sqlite_master")}
+    applied = _applied(connection, path, kinds[_LEDGER]) if _LEDGER in kinds else []
     unknown = [name for name in applied if name not in KNOWN]
     if unknown:
         raise NewerSchemaError(
@@ -96,20 +101,55 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
             f"its schema is of version {_version(unknown)}, and this release knows versions up to {_version(KNOWN)}: "
             "use the release of aurora-scheduler that wrote it, or a newer one",
         )
-    names = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    foreign = [name for name in TABLES if not applied and name in names]
+    foreign = [name for name in TABLES if not applied and name in kinds]
     if foreign:
         raise ForeignTablesError(
             path,
             f"it has a table or view {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
             "give a path of your own, or rename it",
         )
-    return len(applied) < len(KNOWN)
+    if len(set(applied)) < len(KNOWN):
+        return True
+    see_that_all_is_there(connection, path)
+    return False
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def see_that_all_is_there(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `StoreCorruptError` where a table or a column of ours is missing though the schema is complete."""
+    for table, columns in zip(TABLES, (JOB_COLUMNS, EXECUTION_COLUMNS, CHANGE_COLUMNS), strict=True):
+        try:
+            connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
+        except sqlite3.OperationalError as error:
+            if name_of(error) != "SQLITE_ERROR":
+                raise
+            raise StoreCorruptError(path, f"{table} is not as it was made ({error}); restore a backup") from error
+
+
+def _applied(connection: sqlite3.Connection, path: str, kind: str) -> list[str]:
+    """The steps that were taken in this database, by the ledger that all who use sqlite-utils for this share."""
+    try:
+        if kind != "table":
+            raise sqlite3.OperationalError(f"it is a {kind}")
+        rows = connection.execute(
+            f"SELECT name, applied_at FROM {_LEDGER} WHERE migration_set = ?", (migrations.name,)
+        ).fetchall()
+    except sqlite3.OperationalError as error:
+        if name_of(error) not in ("SQLITE_ERROR", ""):
+            raise
+        raise ForeignTablesError(
+            path,
+            f"its table {_LEDGER!r} is not the one in which schemas are recorded ({error}); nothing was changed: "
+            "give a path of your own, or rename it",
+        ) from error
+    if not all(isinstance(name, str) for name, _ in rows):
+        raise StoreCorruptError(path, f"its table {_LEDGER!r} names steps that are no names; restore a backup")
+    return [name for name, _ in rows]
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Apply what is missing. Must be called inside a `BEGIN IMMEDIATE`, so that one of several starters does it."""
     migrations.apply(_database(connection))
+    see_that_all_is_there(connection, path)
 
 
 def _database(connection: sqlite3.Connection) -> Database:

@@ -12,28 +12,23 @@ import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from aurora_scheduler.errors import (
-    JobExistsError,
-    OptionError,
-    StoreError,
-)
+from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores import retention
-from aurora_scheduler.stores.faults import translated
-from aurora_scheduler.stores.files import identity_of, look_at, write_through
+from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
+from aurora_scheduler.stores.faults import is_taken, translated
+from aurora_scheduler.stores.files import at_first, identity_of, look_at, write_through
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import (
+    CHANGE_COLUMNS,
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
     OPEN_TEXTS,
     STATE_COLUMNS,
-    change_value,
     execution_row,
-    execution_value,
     job_row,
-    job_value,
     state_row,
 )
 
@@ -78,6 +73,7 @@ class SqliteStore:
         self._durability = durability
         self._reading = reading
         self._sql: sqlite3.Connection | None = None
+        self._rows = RowReader(path)
         self._identity: tuple[int, int] | None = None
         # Beside the file itself, whatever link it is reached by: who uses another name must meet the same locks.
         beside = path if self.in_memory else os.path.realpath(path)
@@ -102,6 +98,9 @@ class SqliteStore:
                     self._sql = self._connect()
                     return
                 with self._locked():
+                    if not self.in_memory:
+                        with at_first(self.path) as look:
+                            inspect(look, self.path)
                     self._sql = self._connect()
                     try:
                         self._prepare(self._sql)
@@ -118,19 +117,19 @@ class SqliteStore:
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
 
     def _prepare(self, sql: sqlite3.Connection) -> None:
-        incomplete = inspect(sql, self.path)  # before anything is written
-        if not self.in_memory:
+        if inspect(sql, self.path):
+            sql.execute("BEGIN IMMEDIATE")
+            try:
+                migrate(sql, self.path)
+                sql.execute("COMMIT")
+            except BaseException:
+                if sql.in_transaction:
+                    sql.execute("ROLLBACK")
+                raise
+        if not self.in_memory:  # last: from here on the file is ours
             sql.execute("PRAGMA journal_mode = WAL")
             sql.execute("PRAGMA wal_autocheckpoint = 0")
             sql.execute(f"PRAGMA synchronous = {self._durability}")
-        if incomplete:
-            sql.execute("BEGIN IMMEDIATE")
-            try:
-                migrate(sql)
-                sql.execute("COMMIT")
-            except BaseException:
-                sql.execute("ROLLBACK")
-                raise
 
     def reader(self) -> SqliteStore | None:
         """A connection for another thread to read with; a database in memory has only the one."""
@@ -268,6 +267,8 @@ class SqliteStore:
         try:
             sql.executemany(_INSERT_EXECUTION, [execution_row(row) for row in commit.new])
         except sqlite3.IntegrityError as error:
+            if not is_taken(error):
+                raise
             raise AlreadyRecorded(str(error)) from error
         if commit.change is not None:
             self.record(commit.change)
@@ -280,11 +281,15 @@ class SqliteStore:
         try:
             self._connection.execute(_INSERT_JOB, job_row(job))
         except sqlite3.IntegrityError as error:
+            if not is_taken(error):
+                raise
             raise JobExistsError(job.id) from error
         self.notes.touched[job.id] = None
 
     def replace(self, job: Job) -> None:
         """Write definition and state over the version before."""
+        if isinstance(job, DamagedJob):
+            raise StoreCorruptError(self.path, f"job {shown(job.id)} cannot be edited: {job.damage}")
         where = (job.id, job.generation, job.version - 1)
         if self._connection.execute(_SAVE_JOB, (*job_row(job), *where)).rowcount != 1:
             raise Stale(job.id)
@@ -303,7 +308,7 @@ class SqliteStore:
     def record(self, change: Change) -> None:
         """Add a line to the job's own history; its number tells other processes what to load anew."""
         self._connection.execute(
-            "INSERT INTO aurora_job_changes (job_id, generation, at, kind, detail) VALUES (?, ?, ?, ?, ?)",
+            f"INSERT INTO aurora_job_changes ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
             (change.job_id, change.generation, change.at, change.kind.value, change.detail),
         )
         self.notes.touched[change.job_id] = None
@@ -312,9 +317,9 @@ class SqliteStore:
         """One more than any job, execution or change of this id has."""
         with translated(self.path):
             (highest,) = self._connection.execute(
-                "SELECT max(coalesce((SELECT max(generation) FROM aurora_jobs WHERE id = :id), 0),"
-                " coalesce((SELECT max(generation) FROM aurora_executions WHERE job_id = :id), 0),"
-                " coalesce((SELECT max(generation) FROM aurora_job_changes WHERE job_id = :id), 0))",
+                "SELECT max(coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_jobs WHERE id = :id), 0),"
+                " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_executions WHERE job_id = :id), 0),"
+                " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_job_changes WHERE job_id = :id), 0))",
                 {"id": job_id},
             ).fetchone()
         return int(highest) + 1
@@ -327,25 +332,27 @@ class SqliteStore:
             job = self.job(job_id)
             if job is None:
                 return None
-            rows = self._connection.execute(
+            rows = fetched(
+                self._connection,
                 f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({OPEN_TEXTS}) ORDER BY id",
                 (job.id, job.generation),
             )
-            return Snapshot(job, tuple(map(execution_value, rows)))
+            return Snapshot(job, tuple(self._rows.open_executions(rows)))
 
     def snapshots(self) -> list[Snapshot]:
         """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
         with translated(self.path), self._steady():
             rows: dict[tuple[str, int], list[Execution]] = {}
-            for row in self._connection.execute(f"{_SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id"):
-                execution = execution_value(row)
+            found = fetched(self._connection, f"{_SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id")
+            for execution in self._rows.open_executions(found):
                 rows.setdefault((execution.job_id, execution.generation), []).append(execution)
-            jobs = self._connection.execute(
+            jobs = fetched(
+                self._connection,
                 f"{_SELECT_JOB} WHERE status IN ('active', 'unresolved')"
                 f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
-                " ORDER BY next_fire IS NULL, next_fire"
+                " ORDER BY next_fire IS NULL, next_fire",
             )
-            return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in map(job_value, jobs)]
+            return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in self._rows.jobs(jobs)]
 
     @contextmanager
     def _steady(self) -> Generator[None]:
@@ -363,11 +370,12 @@ class SqliteStore:
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
         """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
         with translated(self.path):
-            rows = self._connection.execute(
+            rows = fetched(
+                self._connection,
                 f"{_SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id",
                 (owner,),
-            ).fetchall()
-            return [(row, self._deaths(row)) for row in map(execution_value, rows)]
+            )
+            return [(row, self._deaths(row)) for row in self._rows.open_executions(rows)]
 
     def _deaths(self, row: Execution) -> int:
         (deaths,) = self._connection.execute(
@@ -381,30 +389,32 @@ class SqliteStore:
         """Executions that are to be cancelled, and why."""
         with translated(self.path):
             return dict(
-                self._connection.execute("SELECT id, reason FROM aurora_executions WHERE status = 'cancelling'")
+                fetched(self._connection, "SELECT id, reason FROM aurora_executions WHERE status = 'cancelling'")
             )
 
     def job(self, job_id: str) -> Job | None:
         """The job, or None."""
         with translated(self.path):
-            row = self._connection.execute(f"{_SELECT_JOB} WHERE id = ?", (job_id,)).fetchone()
-        return None if row is None else job_value(row)
+            rows = fetched(self._connection, f"{_SELECT_JOB} WHERE id = ?", (job_id,))
+        return next(iter(self._rows.jobs(rows)), None)
 
     def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
         """The jobs, oldest first."""
         with translated(self.path):
-            rows = self._connection.execute(
-                f"{_SELECT_JOB} WHERE (:status IS NULL OR status = :status)"
-                " AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag)) ORDER BY created, id",
+            rows = fetched(
+                self._connection,
+                f"{_SELECT_JOB} WHERE (:status IS NULL OR status = :status) AND (:tag IS NULL OR CASE WHEN"
+                " json_valid(tags) THEN EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag) END)"
+                " ORDER BY created, id",
                 {"status": status, "tag": tag},
-            ).fetchall()
-        return [job_value(row) for row in rows]
+            )
+        return self._rows.jobs(rows)
 
     def execution(self, execution_id: str) -> Execution | None:
         """The execution, or None."""
         with translated(self.path):
-            row = self._connection.execute(f"{_SELECT_EXECUTION} WHERE id = ?", (execution_id,)).fetchone()
-        return None if row is None else execution_value(row)
+            rows = fetched(self._connection, f"{_SELECT_EXECUTION} WHERE id = ?", (execution_id,))
+        return next(iter(self._rows.executions(rows)), None)
 
     def executions(
         self,
@@ -425,10 +435,12 @@ class SqliteStore:
             wanted.append(("scheduled < ?", before))
         where = f" WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
         with translated(self.path):
-            rows = self._connection.execute(
-                f"{_SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?", (*(value for _, value in wanted), limit)
-            ).fetchall()
-        return [execution_value(row) for row in rows]
+            rows = fetched(
+                self._connection,
+                f"{_SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?",
+                (*(value for _, value in wanted), limit),
+            )
+        return self._rows.executions(rows)
 
     def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
         """Whether this firing has a record."""
@@ -442,20 +454,23 @@ class SqliteStore:
     def recorded(self, job: Job, first: int, last: int) -> list[Execution]:
         """The job's rows of these instants."""
         with translated(self.path):
-            rows = self._connection.execute(
+            rows = fetched(
+                self._connection,
                 f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND scheduled <= ? AND last_scheduled >= ?",
                 (job.id, job.generation, last, first),
-            ).fetchall()
-        return [execution_value(row) for row in rows]
+            )
+        return self._rows.executions(rows)
 
     def changes_of(self, job: Job) -> list[Change]:
         """The job's own history."""
-        select = "SELECT job_id, generation, at, kind, detail FROM aurora_job_changes"
+        select = f"SELECT {CHANGE_COLUMNS} FROM aurora_job_changes"
         with translated(self.path):
-            rows = self._connection.execute(
-                f"{select} WHERE job_id = ? AND generation = ? ORDER BY number", (job.id, job.generation)
+            rows = fetched(
+                self._connection,
+                f"{select} WHERE job_id = ? AND generation = ? ORDER BY number",
+                (job.id, job.generation),
             )
-            return [change_value(row) for row in rows]
+        return self._rows.changes(rows)
 
     def last_change(self) -> int:
         """The last change's number; 0 where there is none."""
@@ -466,10 +481,13 @@ class SqliteStore:
     def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
         """The last change's number, and the jobs changed after `number`, each once."""
         with translated(self.path):
-            rows = self._connection.execute(
-                "SELECT number, job_id FROM aurora_job_changes WHERE number > ? ORDER BY number", (number,)
-            ).fetchall()
-        return (rows[-1][0] if rows else number), list(dict.fromkeys(job_id for _, job_id in rows))
+            rows = fetched(
+                self._connection,
+                "SELECT number, job_id FROM aurora_job_changes WHERE number > ? ORDER BY number",
+                (number,),
+            )
+        ids = dict.fromkeys(job_id for _, job_id in rows if isinstance(job_id, str))
+        return (rows[-1][0] if rows else number), list(ids)
 
     # -- retention and backup -----------------------------------------------------------------------------------
 
