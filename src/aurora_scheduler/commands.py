@@ -5,6 +5,7 @@ They run in the writer's thread, where reading, deciding and writing see one sta
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionErro
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Explanation, Job, JobStatus
 from aurora_scheduler.options import read_moment
-from aurora_scheduler.ports import Clock, Snapshot, Store
+from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
 from aurora_scheduler.rules import (
     cancel_waiting,
     delete,
@@ -42,6 +43,8 @@ __all__ = [
     "replace_job",
     "run_job",
 ]
+
+_log = logging.getLogger("aurora_scheduler.engine")
 
 
 def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:
@@ -177,7 +180,11 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
         waiting, running = _sorted(found) if found is not None else ((), ())
         others = sum(other.id != row.id for other in running)
         job = None if found is None else found.job
-        store.commit(recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id))
+        try:
+            with store.savepoint():
+                store.commit(recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id))
+        except Refused:  # in the transaction that has just read it: the database does not agree with itself
+            _log.error("execution %s of job %r cannot be recovered: the database is damaged", row.id, row.job_name)
     return len(orphans)
 
 
