@@ -20,7 +20,7 @@ from typing import TypeVar
 import trio
 
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution
-from aurora_scheduler.errors import ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
+from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Notes, Store
@@ -140,9 +140,14 @@ class Host:
         """Raise `SchedulerStopped` where calls are not taken."""
         self._check_process()
         if self._failure is not None:
-            raise SchedulerStopped(f"the scheduler failed: {self._failure!r}") from self._failure
+            raise self._failed(self._failure) from self._failure
         if self._stop_drain is not None:
             raise SchedulerStopped("the scheduler is stopped; initialize it again to go on")
+
+    @staticmethod
+    def _failed(failure: BaseException) -> SchedulerStopped:
+        told = str(failure) if isinstance(failure, AuroraError) else repr(failure)
+        return SchedulerStopped(f"the scheduler has failed and stopped, no job fires any more: {told}")
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
@@ -176,9 +181,11 @@ class Host:
         try:
             trio.run(self._main)
         except BaseException as error:
-            self._failure = error
-            _log.critical("the scheduler failed and has stopped; no job fires any more", exc_info=error)
-            self.opened.fail(SchedulerStopped(f"the scheduler failed: {error!r}"))
+            self._failure = failure = _cause(error)
+            # Where it is the database that failed, its error says everything: what it is, and what to do.
+            trace = None if isinstance(failure, StoreError) else error
+            _log.critical("the scheduler has failed and stopped, no job fires any more: %s", failure, exc_info=trace)
+            self.opened.fail(self._failed(failure))
         finally:
             self._writer.close()
             self._fail_waiting()
@@ -246,6 +253,17 @@ class Host:
         for tickets in awaited.values():
             for ticket in tickets:
                 ticket.fail(SchedulerStopped("the scheduler stopped before the execution ended"))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The one error in nested groups of one; of several, the database's, which the others may come of."""
+    while isinstance(error, BaseExceptionGroup):
+        inner = error.exceptions
+        found, _ = error.split(StoreError)
+        if len(inner) > 1 and found is None:
+            return error
+        error = inner[0] if found is None else found.exceptions[0]
+    return error
 
 
 def _execution(execution_id: str, store: Store) -> Execution | None:
