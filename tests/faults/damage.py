@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONTENTS", "DAMAGES", "Damage", "Files", "Good", "content", "damage", "every_content"]
+__all__ = ["CONTENT_COUNT", "DAMAGES", "EVERY_CONTENT", "Damage", "Files", "Good", "damage"]
 
 _HEADER = 100
 
@@ -208,8 +208,8 @@ _NOT_AS_MADE = (
     ("DELETE FROM _sqlite_migrations WHERE name LIKE '1%'",),
     ("DELETE FROM _sqlite_migrations",),
     ("UPDATE _sqlite_migrations SET name = NULL",),
-    ("UPDATE _sqlite_migrations SET name = x'ff00'",),
-    ("UPDATE _sqlite_migrations SET name = '99_from_the_future'",),
+    ("UPDATE _sqlite_migrations SET name = x'ff00' WHERE name LIKE '1%'",),
+    ("UPDATE _sqlite_migrations SET name = '99_from_the_future' WHERE name LIKE '1%'",),
     ("UPDATE _sqlite_migrations SET applied_at = NULL",),
     ("ALTER TABLE _sqlite_migrations RENAME TO theirs",),
     ("ALTER TABLE _sqlite_migrations RENAME COLUMN name TO title",),
@@ -335,19 +335,22 @@ def _decree(path: Path, table: str, law: str) -> None:
         sql.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (law, table))
 
 
+#: Which rows are given it.
+_ROWS = {
+    "aurora_jobs": ("id = 'due'", "id = 'paused'", "id = 'retrying'", "1"),
+    "aurora_executions": ("job_id = 'retrying'", "status = 'running'", "status = 'waiting'", "1"),
+    "aurora_job_changes": ("job_id = 'due'", "1"),
+}
+
+
 def _any_content(good: Good, chance: random.Random, path: Path) -> Files:
     column = chance.choice(list(CONTENTS))
-    value = chance.choice(CONTENTS[column])
-    rows = {
-        "aurora_jobs": ("id = 'due'", "id = 'paused'", "id = 'retrying'", "1"),
-        "aurora_executions": ("job_id = 'retrying'", "status = 'running'", "job_id = 'due'", "1"),
-        "aurora_job_changes": ("job_id = 'due'", "1"),
-    }
-    where = chance.choice(rows[column.partition(".")[0]])
+    table = column.partition(".")[0]
+    value, where = chance.choice(CONTENTS[column]), chance.choice(_ROWS[table])
     try:
         return content(good, path, column, value, where)
     except sqlite3.IntegrityError:  # every row, the same id
-        return content(good, path, column, value, f"rowid = (SELECT min(rowid) FROM {column.partition('.')[0]})")
+        return content(good, path, column, value, f"rowid = (SELECT min(rowid) FROM {table})")
 
 
 DAMAGES: dict[str, Damage] = {
@@ -381,15 +384,20 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
+#: From this number on, it is one content of one column after the other.
+EVERY_CONTENT = 1_000_000
+
+
 def damage(good: Good, number: int, path: Path) -> tuple[str, Files]:
     """The damaged database of this number, and the name of what was done to it."""
+    if number >= EVERY_CONTENT:
+        column, value = _EVERY[number - EVERY_CONTENT]
+        where = _ROWS[column.partition(".")[0]][0]
+        return f"{column} = {value!r:.40}", content(good, path, column, value, where)
     names = list(DAMAGES)
     name = names[number % len(names)]
     return name, DAMAGES[name](good, random.Random(number), path)
 
 
-def every_content() -> Iterator[tuple[str, Any]]:
-    """Each column with each value that it should never hold."""
-    for column, values in CONTENTS.items():
-        for value in values:
-            yield column, value
+_EVERY = [(column, value) for column, values in CONTENTS.items() for value in values]
+CONTENT_COUNT = len(_EVERY)

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.model import CallbackName, Change, ChangeKind, ExecutionStatus, Job, JobStatus, Trigger
+from aurora_scheduler.model import (
+    CallbackName,
+    Change,
+    ChangeKind,
+    ExecutionStatus,
+    Job,
+    JobStatus,
+    ScheduleType,
+    Trigger,
+)
 from aurora_scheduler.stores import SqliteStore
 from faults.damage import Files, Good
 from stores.making import add, insert, make_execution, make_job
@@ -38,10 +47,10 @@ def _jobs(now: int) -> list[Job]:
     plain["unresolved"] = replace(
         plain["unresolved"], status=JobStatus.UNRESOLVED, callback=CallbackName("no.such", "thing")
     )
-    for job_id, kind, schedule in (("daily", "cron", "0 9 * * 1-5"), ("phrased", "phrase", "every day at 9am")):
-        plain[job_id] = replace(
-            plain[job_id], schedule_type=type(plain["due"].schedule_type)(kind), schedule_value=schedule
-        )
+    cron = {"schedule_type": ScheduleType.CRON, "schedule_value": "0 9 * * 1-5"}
+    phrase = {"schedule_type": ScheduleType.PHRASE, "schedule_value": "every day at 9am"}
+    plain["daily"] = replace(plain["daily"], **cron)
+    plain["phrased"] = replace(plain["phrased"], **phrase)
     return list(plain.values())
 
 
@@ -49,6 +58,7 @@ def make_good(directory: Path) -> Good:
     """Make it with the real store."""
     now = SystemClock().now()
     path = directory / "good.db"
+    Files(b"").put(path)
     store = SqliteStore(str(path))
     store.open()
     store.own("a-dead-owner")

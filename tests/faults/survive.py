@@ -1,7 +1,7 @@
 """A program: open one damaged database after the other with the real scheduler, and say what became of each.
 
-`python -m faults.survive DIRECTORY FIRST LAST [STEP]` prints one line of JSON for each number, when it has begun with
-it and when it is done. Who started it watches the clock: a scheduler that hangs, or takes the process down, leaves a
+`python -m faults.survive DIRECTORY NUMBER...` prints a line of JSON for each number when it begins with it, and one
+when it is done. Who started it watches the clock: a scheduler that hangs, or takes the process down, leaves a
 number without its second line.
 """
 
@@ -116,9 +116,10 @@ def _answers(values: Any) -> None:
 async def _ask_all(manager: SchedulerManager, verdict: Verdict, when: str) -> None:
     """Every public call, on every job."""
 
-    async def ask(doing: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def ask(call: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+        doing = getattr(call, "__name__", "?")
         try:
-            answer = await call()
+            answer = await call(*args, **options)
             _answers(answer)
         except AuroraError as error:
             verdict.told(error, f"{doing} {when}")
@@ -127,28 +128,24 @@ async def _ask_all(manager: SchedulerManager, verdict: Verdict, when: str) -> No
         else:
             return answer
 
-    await ask("get_all_jobs", manager.get_all_jobs)
-    await ask("get_all_jobs by status", lambda: manager.get_all_jobs("active"))
-    await ask("get_all_jobs by tag", lambda: manager.get_all_jobs(tag="often"))
-    rows = await ask("get_executions", lambda: manager.get_executions(limit=1000))
-    for row in (rows or [])[:3]:
-        await ask("get_executions before", lambda row=row: manager.get_executions(before=row, limit=5))
-        await ask("cancel_execution", lambda row=row: manager.cancel_execution(row.id))
+    await ask(manager.get_all_jobs)
+    await ask(manager.get_all_jobs, "active")
+    await ask(manager.get_all_jobs, tag="often")
+    for row in (await ask(manager.get_executions, limit=1000) or [])[:3]:
+        await ask(manager.get_executions, before=row, limit=5)
+        await ask(manager.cancel_execution, row.id)
     for job_id in JOBS:
-        await ask("get_job", lambda: manager.get_job(job_id))
-        await ask("get_executions of", lambda: manager.get_executions(job_id))
+        await ask(manager.get_job, job_id)
+        await ask(manager.get_executions, job_id)
         if job_id != "due":
-            await ask("run_job", lambda: manager.run_job(job_id))
-    await ask(
-        "create_job", lambda: manager.create_job(name="n", schedule="every 1 hour", callback="faults.callbacks.work")
-    )
-    await ask("update_job", lambda: manager.update_job("daily", name="renamed"))
-    await ask("update_job", lambda: manager.update_job("retrying", schedule="every 2 hours"))
-    await ask("deactivate_job", lambda: manager.deactivate_job("phrased"))
-    await ask("activate_job", lambda: manager.activate_job("phrased"))
-    await ask("activate_job", lambda: manager.activate_job("paused"))
-    await ask("activate_job", lambda: manager.activate_job("unresolved"))
-    await ask("delete_job", lambda: manager.delete_job("finished"))
+            await ask(manager.run_job, job_id)
+    await ask(manager.create_job, name="n", schedule="every 1 hour", callback="faults.callbacks.work")
+    await ask(manager.update_job, "daily", name="renamed")
+    await ask(manager.update_job, "retrying", schedule="every 2 hours")
+    await ask(manager.deactivate_job, "phrased")
+    for job_id in ("phrased", "paused", "unresolved"):
+        await ask(manager.activate_job, job_id)
+    await ask(manager.delete_job, "finished")
 
 
 async def _live(path: Path, verdict: Verdict, listening: _Listening) -> None:
@@ -191,32 +188,30 @@ def _live_plainly(path: Path, verdict: Verdict, listening: _Listening) -> None:
     """The same life with the plain facade."""
     cron = CronService(path)
 
-    def ask(doing: str, call: Callable[[], Any]) -> Any:
+    def ask(call: Callable[..., Any], *args: Any, **options: Any) -> bool:
         try:
-            _answers(call())
-        except (AuroraError, TimeoutError) as error:
-            if isinstance(error, AuroraError):
-                verdict.told(error, doing)
+            _answers(call(*args, **options))
+        except AuroraError as error:
+            verdict.told(error, call.__name__)
         except Exception as error:
-            verdict.unhandled(error, doing)
+            verdict.unhandled(error, call.__name__)
         else:
             return True
+        return False
 
     before = Files.of(path)
-    if not ask("start", cron.start):
+    if not ask(cron.start):
         verdict.refused = True
-        if verdict.said and Files.of(path) != before:
+        if Files.of(path) != before:
             verdict.wrong.append("the file was refused, and written")
         return
     for job_id in JOBS:
-        ask("get_job_status", lambda: cron.get_job_status(job_id))
-        ask("pause_job", lambda: cron.pause_job(job_id))
-        ask("resume_job", lambda: cron.resume_job(job_id))
-        ask("run_job", lambda: cron.run_job(job_id))
-    ask("get_executions", cron.get_executions)
-    ask("schedule", lambda: cron.schedule_from_text(task_name="n", schedule_text="every 1 hour", callback=work))
-    ask("cancel_job", lambda: cron.cancel_job("due"))
-    ask("shutdown", lambda: cron.shutdown(drain=1))
+        for call in (cron.get_job_status, cron.pause_job, cron.resume_job, cron.run_job):
+            ask(call, job_id)
+    ask(cron.get_executions)
+    ask(cron.schedule_from_text, name="n", schedule_text="every 1 hour", callback=work)
+    ask(cron.cancel_job, "due")
+    ask(cron.shutdown, drain=1)
 
 
 def survive(good: Good, number: int, path: Path) -> Verdict:
@@ -232,14 +227,14 @@ def survive(good: Good, number: int, path: Path) -> Verdict:
     return verdict
 
 
-def _main(directory: Path, first: int, last: int, step: int = 1) -> None:
+def _main(directory: Path, numbers: list[int]) -> None:
     good = make_good(directory)
     path = directory / "jobs.db"
-    for number in range(first, last, step):
+    for number in numbers:
         print(json.dumps({"begun": number}), flush=True)
         verdict = survive(good, number, path)
         print(json.dumps({**vars(verdict), "end": verdict.end}), flush=True)
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    _main(Path(sys.argv[1]), [int(number) for number in sys.argv[2:]])
