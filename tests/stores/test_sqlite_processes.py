@@ -468,7 +468,7 @@ from aurora_scheduler.model import ExecutionStatus
 store = SqliteStore(sys.argv[1])
 store.open()
 store.own("me")
-store._checkpoint_at = 200_000  # so that the database reaches the limit before its log does
+store._checkpoints.at = 200_000  # so that the database reaches the limit before its log does
 resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000))
 said = []
 for number in range(20):
@@ -480,7 +480,7 @@ for number in range(20):
         said.append("refused, but it stands" if stands else "refused")
     else:
         said.append("written" if store.execution(row.id) is not None else "lost")
-    store._checkpoint_at = min(store._checkpoint_at, 200_000)
+    store._checkpoints.at = min(store._checkpoints.at, 200_000)
 print("\\n".join(said))
 """
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
-from aurora_scheduler.stores.faults import name_of
+from aurora_scheduler.stores.faults import name_of, translated
 
-__all__ = ["at_first", "identity_of", "look_at", "write_through"]
+__all__ = ["at_first", "copy_to", "identity_of", "look_at", "write_through"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -116,3 +116,17 @@ def write_through(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_to(path: str, source: sqlite3.Connection) -> None:
+    """Copy a whole database, as it is now, to a new file."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise StoreError(path, f"the backup cannot be made there ({error}); name a new file") from error
+    with translated(path):
+        copy = sqlite3.connect(path)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()

@@ -11,6 +11,7 @@ import fcntl
 import os
 import threading
 import weakref
+from contextlib import suppress
 
 from aurora_scheduler.errors import StoreError, StoreUnavailableError
 
@@ -43,7 +44,7 @@ class FileLock:
         """Whether the file that this lock is on is still the one that others find."""
         try:
             found = os.stat(self.path)
-        except FileNotFoundError:
+        except OSError:  # it is gone, or its directory is
             return False
         mine = os.fstat(self._open())
         return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
@@ -63,10 +64,11 @@ class FileLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def write(self, text: str) -> None:
-        """Leave a note in the file, for people who wonder who holds it."""
+        """Leave a note in the file, for people who wonder who holds it; on a full disk there is none."""
         descriptor = self._open()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(), 0)
 
     def close(self) -> None:
         """Give the lock back, and let go of the file."""

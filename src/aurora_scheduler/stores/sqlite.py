@@ -10,15 +10,16 @@ import logging
 import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores import retention
+from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
-from aurora_scheduler.stores.files import at_first, identity_of, look_at, write_through
+from aurora_scheduler.stores.files import at_first, copy_to, identity_of, look_at, write_through
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import (
@@ -37,7 +38,6 @@ __all__ = ["SqliteStore"]
 _log = logging.getLogger("aurora_scheduler.store")
 
 _PATIENCE = 5.0
-_CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 _JOB_MARKS = ", ".join("?" * len(JOB_COLUMNS.split(",")))
 _EXECUTION_MARKS = ", ".join("?" * len(EXECUTION_COLUMNS.split(",")))
@@ -81,7 +81,7 @@ class SqliteStore:
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
         self._must_last = False
-        self._checkpoint_at = _CHECKPOINT_BYTES
+        self._checkpoints = Checkpoints(path)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.path!r}{' (owner)' if self._is_owner else ''}>"
@@ -96,6 +96,7 @@ class SqliteStore:
             with translated(self.path):
                 if self._reading:
                     self._sql = self._connect()
+                    self._identity = identity_of(self.path)
                     return
                 with self._locked():
                     if not self.in_memory:
@@ -142,7 +143,8 @@ class SqliteStore:
         """
         try:
             if self._sql is not None:
-                with translated(self.path), self._locked():
+                # Of a file that is not in its place, SQLite itself neither moves nor removes the log.
+                with translated(self.path), self._locked() if self._is_in_place() else nullcontext():
                     self._sql.close()
                     self._sql = None
         finally:
@@ -154,6 +156,8 @@ class SqliteStore:
     def _connection(self) -> sqlite3.Connection:
         if self._sql is None:
             raise StoreError(self.path, "it is closed")
+        if self._reading:
+            self._see_that_it_is_there()
         return self._sql
 
     # -- transactions and ownership -----------------------------------------------------------------------------
@@ -170,10 +174,9 @@ class SqliteStore:
     def transaction(self) -> Generator[None]:
         """One writing transaction under the write lock."""
         sql = self._connection
+        self._see_that_it_is_there()  # before the lock, too, which is gone where the directory is
         with translated(self.path), self._locked():
-            if not self.in_memory and identity_of(self.path) != self._identity:
-                # SQLite itself would go on writing to a file that nobody finds.
-                raise StoreError(self.path, "it was moved, deleted or replaced while it was open; put it back")
+            self._see_that_it_is_there()
             self._see_that_it_is_ours()
             sql.execute("BEGIN IMMEDIATE")
             try:
@@ -188,7 +191,7 @@ class SqliteStore:
             if self._must_last and self._durability != "full" and not self.in_memory:
                 write_through(f"{self.path}-wal")
             if self._is_owner and not self.in_memory:
-                self._checkpoint_if_long(sql)
+                self._checkpoints.look(sql)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -210,23 +213,22 @@ class SqliteStore:
         notes.ended.extend(self.notes.ended)
         self.notes = notes
 
-    def _checkpoint_if_long(self, sql: sqlite3.Connection) -> None:
-        """Move the write-ahead log into the database when it is long; where a reader is in the way, later."""
-        try:
-            size = os.stat(f"{self.path}-wal").st_size
-        except FileNotFoundError:
+    def _see_that_it_is_there(self) -> None:
+        """Raise where the file is not found under its name any more, or another one is.
+
+        SQLite itself says nothing of it, and goes on with a file that nobody finds.
+        """
+        if self._is_in_place():
             return
-        if size < self._checkpoint_at:
-            return
-        sql.execute("PRAGMA busy_timeout = 0")
-        try:
-            busy, _, _ = sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:  # what was committed stands, in the log
-            _log.warning("the write-ahead log could not be moved into %s: %s", self.path, error)
-            busy = 1
-        finally:
-            sql.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
-        self._checkpoint_at = size + _CHECKPOINT_BYTES if busy else _CHECKPOINT_BYTES
+        if self._is_owner and self._sql is not None:
+            # What is in the log belongs to that file; whatever is opened under the name next would be mixed with it.
+            with suppress(StoreError, sqlite3.Error), self._locked():
+                self._checkpoints.move(self._sql)
+        what = "it was moved or deleted" if identity_of(self.path) is None else "another file was put in its place"
+        raise StoreError(self.path, f"{what} while it was open; put it back under its name, and start anew")
+
+    def _is_in_place(self) -> bool:
+        return self.in_memory or identity_of(self.path) == self._identity
 
     def own(self, owner: str) -> bool:
         """Try to become the one owner of the file: a lock that dies with this process."""
@@ -506,13 +508,4 @@ class SqliteStore:
 
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new file, while others go on."""
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except OSError as error:
-            raise StoreError(path, f"the backup cannot be made there ({error}); name a new file") from error
-        with translated(path):
-            copy = sqlite3.connect(path)
-            try:
-                self._connection.backup(copy)
-            finally:
-                copy.close()
+        copy_to(path, self._connection)
