@@ -6,6 +6,7 @@ public call, start, fire, every call again, stop. `HYPOTHESIS_PROFILE=thorough` 
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import subprocess
@@ -70,6 +71,7 @@ def lives(directory: Path, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What became of every file."""
+    faulthandler.cancel_dump_traceback_later()  # a thousand files take longer than any one test should
     numbers = [*range(EACH * len(DAMAGES)), *range(EVERY_CONTENT, EVERY_CONTENT + CONTENT_COUNT, EVERY)]
     halves = [numbers[::2], numbers[1::2]]
 
@@ -90,7 +92,7 @@ def test_no_damaged_file_does_worse_than_to_be_refused_or_told(verdicts, capsys)
         for kind, ends in [*kinds.items(), ("all", sum(kinds.values(), Counter()))]:
             print(f"{kind:32}{ends.total():7}" + "".join(f"{ends[end]:11}" for end in ENDS))
     wrong = [f"{each['number']} ({each['name']}): {each['wrong'][0]}" for each in verdicts if each["wrong"]]
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_each_way_to_damage_a_file_was_tried(verdicts):
