@@ -57,6 +57,7 @@ def _start() -> datetime:
 
 
 def _until_stopped() -> None:
+    _journal.note("up")
     stopped = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     while not stopped.wait(0.1):
@@ -131,7 +132,9 @@ def huey(database: str) -> None:
     def told(_: str, task: Any) -> None:
         _journal.note("enqueued", job=task.name, firing=task.id)
 
-    OurConsumer(tasks, workers=10).run()
+    consumer = OurConsumer(tasks, workers=10)
+    _journal.note("up")
+    consumer.run()
 
 
 VICTIMS: dict[str, Callable[[str], None]] = {"aurora-scheduler": aurora, "apscheduler": apscheduler, "huey": huey}
@@ -156,6 +159,8 @@ class Count:
     """Of the ones cut or vanished: no record says so."""
     extra: int
     """More than were due: huey asks for its periodic tasks whenever it is begun."""
+    up: int
+    """How many of the processes lived until their scheduler was up: where these are few, so are the firings."""
 
 
 def kill_and_count(library: str, directory: Path, kills: int, seed: int) -> Count:
@@ -188,6 +193,7 @@ def _count(library: str, directory: Path, anchor: int, ended: int) -> Count:
     lines = read(directory / "journal.txt")
     begun = {(each["job"], each["firing"]) for each in lines if each.what == "begin"}
     effects = Counter((each["job"], each["firing"]) for each in lines if each.what == "end")
+    ups = [each for each in lines if each.what == "up"]
     if library == "huey":
         enqueued = [each for each in lines if each.what == "enqueued"]
         came = {(each["job"], each["firing"]) for each in enqueued} | begun
@@ -195,7 +201,9 @@ def _count(library: str, directory: Path, anchor: int, ended: int) -> Count:
         vanished = max(0, due - len(came)) + len(came - begun)
         extra = max(0, len(came) - due)
     else:
-        instants = {(job, instant) for job in JOBS for instant in range(anchor, ended - SECOND // 2, SECOND)}
+        # What came before there was a job at all was not due.
+        first = anchor + max(0, -((anchor - ups[0].at) // SECOND)) * SECOND
+        instants = {(job, instant) for job in JOBS for instant in range(first, ended - SECOND // 2, SECOND)}
         begun &= instants
         effects = Counter({firing: n for firing, n in effects.items() if firing in instants})
         due, vanished, extra = len(instants), len(instants - begun), 0
@@ -203,7 +211,16 @@ def _count(library: str, directory: Path, anchor: int, ended: int) -> Count:
     untold = cut + vanished
     if library == "aurora-scheduler":
         untold = len((instants - effects.keys()) - _recorded(directory / "jobs.db"))
-    return Count(due, len(effects), sum(n > 1 for n in effects.values()), cut, vanished, untold, extra)
+    return Count(
+        due,
+        len(effects),
+        sum(n > 1 for n in effects.values()),
+        cut,
+        vanished,
+        untold,
+        extra,
+        sum(each.what == "up" for each in lines),
+    )
 
 
 def _recorded(database: Path) -> set[tuple[str, int]]:
@@ -227,13 +244,13 @@ def main() -> None:
         VICTIMS[asked.victim[0]](asked.victim[1])
         return
     print(f"{asked.kills} kills each; five jobs, every second")
-    print(f"{'':24}{'due':>7}{'ran':>7}{'twice':>7}{'cut':>7}{'vanished':>10}{'untold':>8}{'extra':>7}")
+    print(f"{'':24}{'due':>7}{'ran':>7}{'twice':>7}{'cut':>7}{'vanished':>10}{'untold':>8}{'extra':>7}{'up':>5}")
     for library in VICTIMS:
         with tempfile.TemporaryDirectory() as directory:
             count = kill_and_count(library, Path(directory), asked.kills, asked.seed)
         name = library if library == "aurora-scheduler" else f"{library} {version(library)}"
         print(
-            f"{name:24}{count.due:7}{count.ran:7}{count.twice:7}{count.cut:7}{count.vanished:10}{count.untold:8}{count.extra:7}",
+            f"{name:24}{count.due:7}{count.ran:7}{count.twice:7}{count.cut:7}{count.vanished:10}{count.untold:8}{count.extra:7}{count.up:5}",
             flush=True,
         )
 
