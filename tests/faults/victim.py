@@ -24,7 +24,7 @@ import anyio
 import anyio.to_thread
 
 from aurora_scheduler import CronService, Execution, Job, SchedulerManager
-from aurora_scheduler.stores import sqlite
+from aurora_scheduler.stores import checkpoints
 from faults import work
 from faults.points import watch
 
@@ -302,7 +302,7 @@ def main() -> None:
     told = Told()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     watch(work.death)
-    sqlite._CHECKPOINT_BYTES = _CHECKPOINT_BYTES
+    checkpoints._LONG = _CHECKPOINT_BYTES
     logging.basicConfig(filename="log.txt", level=logging.INFO, format="%(process)d %(message)s")
     anyio.run(_live, told, backend="trio" if told.facade == "trio" else "asyncio")
 

@@ -22,15 +22,15 @@ from aurora_scheduler.stores.faults import is_taken, translated
 from aurora_scheduler.stores.files import at_first, copy_to, identity_of, look_at, write_through
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
-from aurora_scheduler.stores.rows import (
-    CHANGE_COLUMNS,
-    EXECUTION_COLUMNS,
-    JOB_COLUMNS,
-    OPEN_TEXTS,
-    STATE_COLUMNS,
-    execution_row,
-    job_row,
-    state_row,
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, execution_row, job_row, state_row
+from aurora_scheduler.stores.statements import (
+    INSERT_EXECUTION,
+    INSERT_JOB,
+    MOVE_EXECUTION,
+    SAVE_JOB,
+    SAVE_STATE,
+    SELECT_EXECUTION,
+    SELECT_JOB,
 )
 
 __all__ = ["SqliteStore"]
@@ -38,23 +38,6 @@ __all__ = ["SqliteStore"]
 _log = logging.getLogger("aurora_scheduler.store")
 
 _PATIENCE = 5.0
-
-_JOB_MARKS = ", ".join("?" * len(JOB_COLUMNS.split(",")))
-_EXECUTION_MARKS = ", ".join("?" * len(EXECUTION_COLUMNS.split(",")))
-_STATE_SET = ", ".join(f"{column} = ?" for column in STATE_COLUMNS.split(", "))
-_JOB_SET = ", ".join(f"{column} = ?" for column in JOB_COLUMNS.split(", "))
-
-_SAVE_STATE = f"UPDATE aurora_jobs SET {_STATE_SET} WHERE id = ? AND generation = ? AND version = ?"
-_SAVE_JOB = f"UPDATE aurora_jobs SET {_JOB_SET} WHERE id = ? AND generation = ? AND version = ?"
-_INSERT_JOB = f"INSERT INTO aurora_jobs ({JOB_COLUMNS}) VALUES ({_JOB_MARKS})"
-_INSERT_EXECUTION = f"INSERT INTO aurora_executions ({EXECUTION_COLUMNS}) VALUES ({_EXECUTION_MARKS})"
-#: What is final stays so, and what another owner holds stays his.
-_MOVE_EXECUTION = (
-    "UPDATE aurora_executions SET status = ?, reason = ?, due = ?, started = ?, finished = ?, result = ?, error = ?, "
-    f"traceback = ?, owner = ? WHERE id = ? AND status IN ({OPEN_TEXTS}) AND (owner IS NULL OR owner = ?)"
-)
-_SELECT_JOB = f"SELECT {JOB_COLUMNS} FROM aurora_jobs"
-_SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM aurora_executions"
 
 
 class SqliteStore:
@@ -259,15 +242,15 @@ class SqliteStore:
         sql, job = self._connection, commit.job
         self._must_last = self._must_last or commit.must_last
         if job is not None:
-            saved = sql.execute(_SAVE_STATE, (*state_row(job), job.id, job.generation, job.version - 1))
+            saved = sql.execute(SAVE_STATE, (*state_row(job), job.id, job.generation, job.version - 1))
             if saved.rowcount != 1:
                 raise Stale(job.id)
         for row in commit.moved:
             state = execution_row(row)[10:]
-            if sql.execute(_MOVE_EXECUTION, (*state, row.id, row.owner)).rowcount != 1:
+            if sql.execute(MOVE_EXECUTION, (*state, row.id, row.owner)).rowcount != 1:
                 raise Fenced(row.id)
         try:
-            sql.executemany(_INSERT_EXECUTION, [execution_row(row) for row in commit.new])
+            sql.executemany(INSERT_EXECUTION, [execution_row(row) for row in commit.new])
         except sqlite3.IntegrityError as error:
             if not is_taken(error):
                 raise
@@ -281,7 +264,7 @@ class SqliteStore:
     def insert(self, job: Job) -> None:
         """Add a job."""
         try:
-            self._connection.execute(_INSERT_JOB, job_row(job))
+            self._connection.execute(INSERT_JOB, job_row(job))
         except sqlite3.IntegrityError as error:
             if not is_taken(error):
                 raise
@@ -293,7 +276,7 @@ class SqliteStore:
         if isinstance(job, DamagedJob):
             raise StoreCorruptError(self.path, f"job {shown(job.id)} cannot be edited: {job.damage}")
         where = (job.id, job.generation, job.version - 1)
-        if self._connection.execute(_SAVE_JOB, (*job_row(job), *where)).rowcount != 1:
+        if self._connection.execute(SAVE_JOB, (*job_row(job), *where)).rowcount != 1:
             raise Stale(job.id)
         self.notes.touched[job.id] = None
 
@@ -336,7 +319,7 @@ class SqliteStore:
                 return None
             rows = fetched(
                 self._connection,
-                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({OPEN_TEXTS}) ORDER BY id",
+                f"{SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({OPEN_TEXTS}) ORDER BY id",
                 (job.id, job.generation),
             )
             return Snapshot(job, tuple(self._rows.open_executions(rows)))
@@ -345,12 +328,12 @@ class SqliteStore:
         """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
         with translated(self.path), self._steady():
             rows: dict[tuple[str, int], list[Execution]] = {}
-            found = fetched(self._connection, f"{_SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id")
+            found = fetched(self._connection, f"{SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id")
             for execution in self._rows.open_executions(found):
                 rows.setdefault((execution.job_id, execution.generation), []).append(execution)
             jobs = fetched(
                 self._connection,
-                f"{_SELECT_JOB} WHERE status IN ('active', 'unresolved')"
+                f"{SELECT_JOB} WHERE status IN ('active', 'unresolved')"
                 f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
                 " ORDER BY next_fire IS NULL, next_fire",
             )
@@ -374,7 +357,7 @@ class SqliteStore:
         with translated(self.path):
             rows = fetched(
                 self._connection,
-                f"{_SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id",
+                f"{SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id",
                 (owner,),
             )
             return [(row, self._deaths(row)) for row in self._rows.open_executions(rows)]
@@ -397,7 +380,7 @@ class SqliteStore:
     def job(self, job_id: str) -> Job | None:
         """The job, or None."""
         with translated(self.path):
-            rows = fetched(self._connection, f"{_SELECT_JOB} WHERE id = ?", (job_id,))
+            rows = fetched(self._connection, f"{SELECT_JOB} WHERE id = ?", (job_id,))
         return next(iter(self._rows.jobs(rows)), None)
 
     def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
@@ -405,7 +388,7 @@ class SqliteStore:
         with translated(self.path):
             rows = fetched(
                 self._connection,
-                f"{_SELECT_JOB} WHERE (:status IS NULL OR status = :status) AND (:tag IS NULL OR CASE WHEN"
+                f"{SELECT_JOB} WHERE (:status IS NULL OR status = :status) AND (:tag IS NULL OR CASE WHEN"
                 " json_valid(tags) THEN EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag) END)"
                 " ORDER BY created, id",
                 {"status": status, "tag": tag},
@@ -415,7 +398,7 @@ class SqliteStore:
     def execution(self, execution_id: str) -> Execution | None:
         """The execution, or None."""
         with translated(self.path):
-            rows = fetched(self._connection, f"{_SELECT_EXECUTION} WHERE id = ?", (execution_id,))
+            rows = fetched(self._connection, f"{SELECT_EXECUTION} WHERE id = ?", (execution_id,))
         return next(iter(self._rows.executions(rows)), None)
 
     def executions(
@@ -439,7 +422,7 @@ class SqliteStore:
         with translated(self.path):
             rows = fetched(
                 self._connection,
-                f"{_SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?",
+                f"{SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?",
                 (*(value for _, value in wanted), limit),
             )
         return self._rows.executions(rows)
@@ -458,7 +441,7 @@ class SqliteStore:
         with translated(self.path):
             rows = fetched(
                 self._connection,
-                f"{_SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND scheduled <= ? AND last_scheduled >= ?",
+                f"{SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND scheduled <= ? AND last_scheduled >= ?",
                 (job.id, job.generation, last, first),
             )
         return self._rows.executions(rows)
