@@ -5,6 +5,7 @@ can be asked (`scheduler`), the thread (`host`), the engine, the stores, the cal
 user says (`definition`), the rules, the schedules, and at the bottom the nouns (`model`).
 """
 
+from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.errors import (
     ArgumentsError,
@@ -26,7 +27,7 @@ from aurora_scheduler.errors import (
     UnknownOptionError,
 )
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.preview import FireTime, next_fire_times, parse_schedule
 from aurora_scheduler.schedules import Schedule
 from aurora_scheduler.service import CronService, get_cron_service, schedule_task
@@ -42,6 +43,7 @@ __all__ = [
     "FireTime",
     "ForeignTablesError",
     "ForkedProcessError",
+    "Health",
     "Job",
     "JobExistsError",
     "JobNotFoundError",

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aurora_scheduler.answers import Explanation
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Explanation, Job, JobStatus
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import read_moment
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
 from aurora_scheduler.rules import (

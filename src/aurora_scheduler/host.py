@@ -19,13 +19,14 @@ from typing import TypeVar
 
 import trio
 
+from aurora_scheduler.answers import Health
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution
 from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Notes, Store
 from aurora_scheduler.stores import ThreadedWriter
-from aurora_scheduler.tickets import Ticket
+from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["Host"]
 
@@ -135,6 +136,23 @@ class Host:
             tickets = self._awaited.pop(execution_id, ())
         for ticket in tickets:
             ticket.fail(error)
+
+    def health(self) -> Ticket[Health]:
+        """How it is; answered by the loop, and so not at all while that is blocked."""
+        self._check_process()
+        if self._failure is not None:
+            return answered(Health(status="stopped", reason=f"it failed: {self._failure}"))
+        if self._stop_drain is not None:
+            return answered(Health(status="stopped", reason="stop was called"))
+        asked, ticket = self.clock.monotonic(), Ticket[Health]()
+        self._post(lambda: ticket.answer(self._health(self.clock.monotonic() - asked)))
+        return ticket
+
+    def _health(self, lag: float) -> Health:
+        trouble = self._writer.trouble
+        if self._engine is None:
+            return Health(status="stopped", reason="it takes calls, and was not started", store=trouble or "ok")
+        return self._engine.health(lag, trouble)
 
     def check(self) -> None:
         """Raise `SchedulerStopped` where calls are not taken."""

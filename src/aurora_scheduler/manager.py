@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import anyio
 
+from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError, SchedulerStopped, UnknownOptionError
-from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus, ScheduleType
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
 from aurora_scheduler.ports import Stale
-from aurora_scheduler.scheduler import Scheduler
+from aurora_scheduler.scheduler import HEALTH_WITHIN, Scheduler
 
 __all__ = ["SchedulerManager"]
 
@@ -137,6 +138,15 @@ class SchedulerManager:
         """Stop. Where the block failed or was cancelled, callbacks get 5 seconds instead of 30."""
         with anyio.CancelScope(shield=True):
             await self.stop(drain=30.0 if exc is None else 5.0)
+
+    async def health(self) -> Health:
+        """How the scheduler is: `status` is "ok", "standby", "degraded" or "stopped", and `reason` says why.
+
+        Answers in any state, and within two seconds: a loop that is blocked is "degraded".
+        """
+        with anyio.move_on_after(HEALTH_WITHIN):
+            return await self._scheduler.health().wait()
+        return self._scheduler.health_unanswered()
 
     # -- creating jobs ------------------------------------------------------------------------------------------
 

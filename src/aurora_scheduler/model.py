@@ -24,7 +24,6 @@ __all__ = [
     "Commit",
     "Execution",
     "ExecutionStatus",
-    "Explanation",
     "Job",
     "JobStatus",
     "Outcome",
@@ -417,39 +416,6 @@ class Change:
     at: int
     kind: ChangeKind
     detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """Why a job ran at an instant, or why it did not.
-
-    Attributes:
-        job_id: the job.
-        at: the instant, in microseconds since the epoch, UTC; `asked_for` is the same as a datetime.
-        timezone: the job's time zone.
-        verdict: one word: the status of its last execution; or, where it has none, "to_come", "due", "paused",
-            "deactivated", "unresolved", "finished", "before_created", "before_start", "after_end", "excluded",
-            "edited", "forgotten", "no_instant".
-        text: the same in a sentence.
-        executions: its attempts, or the row of the range that it is in.
-        changes: what happened to the job that explains it.
-    """
-
-    job_id: str
-    at: int
-    timezone: str
-    verdict: str
-    text: str
-    executions: tuple[Execution, ...] = ()
-    changes: tuple[Change, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.asked_for}: {self.text}"
-
-    @property
-    def asked_for(self) -> datetime:
-        """The instant, in the job's time zone."""
-        return _shown(self.at, self.timezone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

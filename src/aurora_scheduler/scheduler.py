@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aurora_scheduler import commands
+from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.callbacks import Allowed
 from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
@@ -22,13 +23,16 @@ from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, one_of
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
-from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import checked_choice, duration, whole_number
 from aurora_scheduler.schedules import load_zone, local_zone_name
 from aurora_scheduler.stores import open_store
 from aurora_scheduler.tickets import Ticket, answered
 
-__all__ = ["Scheduler"]
+__all__ = ["HEALTH_WITHIN", "Scheduler"]
+
+#: For how many seconds `health` waits for the scheduler's loop.
+HEALTH_WITHIN = 2.0
 
 S = TypeVar("S", bound=StrEnum)
 
@@ -72,6 +76,19 @@ class Scheduler:
         if host is None or not host.is_open:
             return "stopped"
         return "started" if host.is_firing else "open"
+
+    def health(self) -> Ticket[Health]:
+        """How the scheduler is."""
+        if self._host is None:
+            return answered(Health(status="stopped", reason="it was not initialised"))
+        return self._host.health()
+
+    def health_unanswered(self) -> Health:
+        """How the scheduler is whose loop did not say it within `HEALTH_WITHIN`."""
+        if self.state == "stopped":
+            return Health(status="stopped", reason="it has just stopped")
+        reason = f"its loop has not answered for {HEALTH_WITHIN:.0f} s: an async callback blocks it"
+        return Health(status="degraded", reason=reason, loop_lag=HEALTH_WITHIN)
 
     # -- life ---------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any
 
+from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError
-from aurora_scheduler.model import Execution, ExecutionStatus, Explanation, Job, JobStatus, ScheduleType
-from aurora_scheduler.scheduler import Scheduler
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
+from aurora_scheduler.scheduler import HEALTH_WITHIN, Scheduler
 
 __all__ = ["CronService", "get_cron_service", "schedule_task"]
 
@@ -97,6 +98,16 @@ class CronService:
     ) -> None:
         """Shut down. Where the block failed, callbacks get 5 seconds instead of 30."""
         self.shutdown(drain=30.0 if exc is None else 5.0)
+
+    def health(self) -> Health:
+        """How the service is: `status` is "ok", "standby", "degraded" or "stopped", and `reason` says why.
+
+        Answers in any state, and within two seconds: a loop that is blocked is "degraded".
+        """
+        try:
+            return self._scheduler.health().result(HEALTH_WITHIN)
+        except TimeoutError:
+            return self._scheduler.health_unanswered()
 
     # -- creating jobs ------------------------------------------------------------------------------------------
 

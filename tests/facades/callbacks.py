@@ -166,6 +166,11 @@ def wait_in_thread(stage: str) -> dict[str, Any]:
     return {"message": "waited"}
 
 
+async def block_the_loop(stage: str) -> dict[str, Any]:
+    """What no async callback should do."""
+    return wait_in_thread(stage)
+
+
 async def wait_async(stage: str) -> dict[str, Any]:
     """Waits on whichever loop it is awaited on, and notes how that ended."""
     played = on(stage)

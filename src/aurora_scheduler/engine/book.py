@@ -54,6 +54,8 @@ class Book:
         self.callbacks = callbacks
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
+        #: For how many seconds the loop was late when that was looked at last.
+        self.lag = 0.0
         #: Where the jobs' tasks run; None: no task is started, before and after the firing.
         self.tending: trio.Nursery | None = None
         #: Where the attempts run.
@@ -110,6 +112,12 @@ class Book:
     def is_gone(self, entry: Entry) -> bool:
         """Whether the entry's job was deleted (a job created again under its id is another one)."""
         return self._entries.get(entry.job.id) is not entry
+
+    def overdue(self, by: int) -> int:
+        """How many jobs have been due for more than `by` microseconds, and have not begun."""
+        since = self.clock.now() - by
+        due = (entry.job.next_due for entry in self._entries.values() if entry.job.is_active)
+        return sum(instant is not None and instant < since for instant in due)
 
     def nudge_all(self) -> None:
         """Have every job's task decide anew."""

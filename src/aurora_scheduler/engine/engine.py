@@ -9,6 +9,7 @@ from functools import partial
 
 import trio
 
+from aurora_scheduler.answers import Health
 from aurora_scheduler.callbacks import ANY, Allowed
 from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
@@ -19,6 +20,7 @@ from aurora_scheduler.engine.perform import perform
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Clock, Snapshot, Writer
 from aurora_scheduler.rules.firing import Reason
 
@@ -28,6 +30,8 @@ _log = logging.getLogger("aurora_scheduler.engine")
 
 #: How long, in seconds, cancelled callbacks may take to end.
 _AFTER_CANCEL = 10.0
+#: For how many seconds the loop may be late before that is told.
+_LATE = 1.0
 #: How many jobs get their task, or are written, before others get a turn.
 _BATCH = 500
 
@@ -65,6 +69,7 @@ class Engine:
         slots = Slots(settings.max_concurrent)
         callbacks = Callbacks(settings.allowed)
         self.book = Book(writer, clock, self.owner, runners, slots, callbacks, tend=tend, perform=perform)
+        self._stands_by = False
         self._stopping = trio.Event()
         self._drain = 0.0
 
@@ -93,6 +98,29 @@ class Engine:
             self.is_owner = False
             await self.writer.write(lambda store: store.disown()).wait()
 
+    def health(self, lag: float, trouble: str | None) -> Health:
+        """How it is; `lag` is for how long the one who asks had to wait, `trouble` what is wrong with the store."""
+        book, lag = self.book, max(lag, self.book.lag)
+        overdue = book.overdue(SECOND)
+        wrong = [
+            *([] if trouble is None else [trouble]),
+            *([f"its loop was {lag:.1f} s late: does a callback block it?"] if lag > _LATE else []),
+            *([f"{overdue:,} job(s) are overdue"] if overdue else []),
+        ]
+        status, reason = ("degraded", "; ".join(wrong)) if wrong else ("ok", None)
+        if not wrong and not self.is_owner:
+            other = "another scheduler fires the jobs of this database"
+            status, reason = "standby", other if self._stands_by else "it is starting"
+        return Health(
+            status=status,
+            reason=reason,
+            jobs=len(book),
+            running=len(book.attempts),
+            overdue=overdue,
+            loop_lag=lag,
+            store=trouble or "ok",
+        )
+
     def stop(self, drain: float) -> None:
         """Claim nothing more, and give running callbacks `drain` seconds to end. A second call changes nothing."""
         if not self._stopping.is_set():
@@ -105,11 +133,10 @@ class Engine:
 
     async def _own_and_load(self, keeping: trio.Nursery, tending: trio.Nursery) -> None:
         """Stand by until this process is the owner; recover what a dead one left; give every active job its task."""
-        standing_by = False
         while not await until_there(lambda: self.writer.write(lambda store: store.own(self.owner)).wait(), "starting"):
-            if not standing_by:
+            if not self._stands_by:
                 _log.info("another process owns the database; this one stands by")
-                standing_by = True
+                self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
         snapshots = await until_there(self._take_over, "starting")

@@ -87,8 +87,9 @@ async def _in_bits(book: Book, prune: Callable[[Store], int]) -> None:
 async def watch_clock(book: Book) -> None:
     """Have every task look at the clock again when it was set, or when the machine has slept."""
     while True:  # time passing is the event that is waited for
-        before = book.clock.now()
+        before, began = book.clock.now(), book.clock.monotonic()
         await trio.sleep(1)
+        book.lag = max(0.0, book.clock.monotonic() - began - 1)
         step = book.clock.now() - before - SECOND
         if abs(step) > _STEP:
             _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aurora_scheduler.answers import Explanation
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
-from aurora_scheduler.model import (
-    Change,
-    ChangeKind,
-    Execution,
-    ExecutionStatus,
-    Explanation,
-    Job,
-    JobStatus,
-    Policies,
-)
+from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus, Policies
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.rules.timing import delay_of, schedule_of
 

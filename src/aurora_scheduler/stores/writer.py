@@ -112,6 +112,8 @@ class ThreadedWriter:
         self._no_fork_while_writing = NoFork()
         self._no_fork_while_reading = NoFork()
         self._opened: Ticket[None] = Ticket()
+        #: What was wrong with the store when it was written to last; None: nothing.
+        self.trouble: str | None = None
         #: Answered when the store is closed and its owner's lock given back.
         self.closed: Ticket[None] = Ticket()
 
@@ -176,11 +178,13 @@ class ThreadedWriter:
                     answers.append(_attempt(self._store, call))
         except BaseException as error:
             if len(group) == 1:
+                self.trouble = str(error) if isinstance(error, StoreError) else None
                 group[0].ticket.fail(error)
                 return
             for call in group:  # one of them spoils it, or the commit failed for all: each for itself
                 self._commit([call])
             return
+        self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
         self._on_commit(notes)
         for give in answers:
