@@ -276,11 +276,10 @@ class Host:
 def _cause(error: BaseException) -> BaseException:
     """The one error in nested groups of one; of several, the database's, which the others may come of."""
     while isinstance(error, BaseExceptionGroup):
-        inner = error.exceptions
-        found, _ = error.split(StoreError)
-        if len(inner) > 1 and found is None:
+        of_store = error.subgroup(StoreError)
+        if of_store is None and len(error.exceptions) > 1:
             return error
-        error = inner[0] if found is None else found.exceptions[0]
+        error = next(iter((of_store or error).exceptions))
     return error
 
 

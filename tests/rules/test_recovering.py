@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
@@ -164,11 +166,11 @@ def test_another_firing_has_deaths_of_its_own():
     assert [row.attempt for row in life.rows.values()] == [1, 2] * 4
 
 
-def test_an_attempt_that_was_being_cancelled_is_lost_too():
+def test_an_attempt_that_was_being_cancelled_is_lost_too_and_is_not_wanted_any_more():
     life = dying()
     life.apply(request_cancel(life.job, life.running[0], life.now))
     life.die()
-    assert [row.status for row in life.rows.values()] == [ExecutionStatus.LOST, ExecutionStatus.WAITING]
+    assert [row.status for row in life.rows.values()] == [ExecutionStatus.LOST]
 
 
 def test_a_paused_jobs_firing_is_lost_and_does_not_run_again():
@@ -234,3 +236,20 @@ def test_resuming_after_a_lost_firing_does_not_bring_it_back(hours):
     life.act()
     assert life.running == []
     assert life.job.next_fire == START + (2 if hours == 1 else 3) * DAY
+
+
+@pytest.mark.parametrize("reason", [Reason.BY_HAND, Reason.SUPERSEDED])
+def test_an_attempt_that_was_cancelled_and_died_before_it_heard_of_it_is_lost_and_not_run_again(reason):
+    life = Life().live_until(START + HOUR)
+    row = life.running[0]
+    life.rows[row.id] = replace(row, status=ExecutionStatus.CANCELLING, reason=reason)
+    life.die()
+    assert [row.status for row in life.rows.values()] == [ExecutionStatus.LOST]
+
+
+def test_an_attempt_that_ran_too_long_and_died_runs_again():
+    life = Life().live_until(START + HOUR)
+    row = life.running[0]
+    life.rows[row.id] = replace(row, status=ExecutionStatus.CANCELLING, reason=Reason.TIMEOUT)
+    life.die()
+    assert [row.status for row in life.rows.values()] == [ExecutionStatus.LOST, ExecutionStatus.WAITING]

@@ -137,8 +137,13 @@ def retry_delay(policies: Policies, execution: Execution) -> int:
 
 
 def _runs_again(job: Job, execution: Execution) -> bool:
-    """At least once; but a paused job's regular firings do not run, and a run by hand was asked for all the same."""
+    """At least once; but a paused job's regular firings do not run, and a run by hand was asked for all the same.
+
+    What was cancelled is not wanted any more, whether it had heard of that or not.
+    """
     if job.policies.delivery != "at_least_once":
+        return False
+    if execution.status is ExecutionStatus.CANCELLING and execution.reason in (Reason.BY_HAND, Reason.SUPERSEDED):
         return False
     return job.status in (JobStatus.ACTIVE, JobStatus.UNRESOLVED) or execution.trigger is Trigger.MANUAL
 

@@ -155,13 +155,14 @@ class RowReader:
 def _damaged(row: Row, bad: list[int], names: set[str], damage: str) -> DamagedJob:
     stand_ins = {**_STAND_INS, "status": "unresolved"}
     job = job_value(tuple(stand_ins.get(name) if at in bad else row[at] for at, name in enumerate(_JOB)))
-    values = {field.name: getattr(job, field.name) for field in fields(job)}
+    values: dict[str, Any] = {field.name: getattr(job, field.name) for field in fields(job)}
     if job.status is JobStatus.ACTIVE:
         values["status"] = JobStatus.UNRESOLVED
     if not names <= _PASSING:
         # Nobody will find it: what was made up for the rest is never run.
         values["callback"] = CallbackName("(damaged)", job.callback.qualname)
-    return DamagedJob(**{**values, "status_reason": damage, "damage": damage})
+    values["status_reason"] = values["damage"] = damage
+    return DamagedJob(**values)
 
 
 def _said(row: Row, bad: list[int], columns: tuple[str, ...]) -> str:
