@@ -218,3 +218,28 @@ def test_a_terminal_without_the_letters_of_a_name_shows_them_escaped(database, t
 
 async def rename(manager: SchedulerManager, name: str) -> None:
     await manager.update_job("first", name=name)
+
+
+@pytest.mark.parametrize("content", ["another program's tables", "nothing"])
+@pytest.mark.parametrize("command", ["list", "history"])
+def test_a_file_that_no_scheduler_has_used_is_named_and_left_as_it_is(aurora, tmp_path, command, content):
+    path = tmp_path / "shop.db"
+    path.touch()
+    if content != "nothing":
+        with closing(sqlite3.connect(path)) as sql:
+            sql.execute("CREATE TABLE customers (name)")
+    before = path.read_bytes()
+    result = aurora(command, "--db", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert str(path) in result.stderr
+    assert "nothing was created" in result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.db"]
+    assert path.read_bytes() == before
+
+
+def test_our_tables_in_an_applications_own_database_are_listed(aurora, tmp_path):
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path)) as sql:
+        sql.execute("CREATE TABLE customers (name)")
+    on(path, lambda manager: manager.create_job(name="x", schedule="every 1 hour", callback="cli.samples.nothing"))
+    assert [job["name"] for job in json.loads(aurora("list", "--db", path, "--json").stdout)] == ["x"]

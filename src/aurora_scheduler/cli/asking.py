@@ -13,6 +13,7 @@ import click
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.stores import is_in_use
 
 __all__ = ["ask", "database_option", "file_of"]
 
@@ -42,6 +43,11 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]]) -> 
         raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
     if not os.path.exists(file):
         raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
+    if os.path.isfile(file) and not is_in_use(str(file)):
+        raise Failure(
+            f"no scheduler has ever used the file {shown(str(file), 300)}; "
+            "say by --db which database is meant (nothing was created in this one)"
+        )
 
     async def asked() -> T:
         await manager.initialize()

@@ -1,7 +1,7 @@
 """Where jobs and their history live. Each store is synchronous and belongs to one thread; `writer` owns that thread."""
 
-from aurora_scheduler.stores.places import open_store
+from aurora_scheduler.stores.places import is_in_use, open_store
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.stores.writer import InlineWriter, ThreadedWriter
 
-__all__ = ["InlineWriter", "SqliteStore", "ThreadedWriter", "open_store"]
+__all__ = ["InlineWriter", "SqliteStore", "ThreadedWriter", "is_in_use", "open_store"]

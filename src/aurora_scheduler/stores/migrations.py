@@ -15,7 +15,7 @@ from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreC
 from aurora_scheduler.stores.faults import name_of
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
-__all__ = ["TABLES", "inspect", "migrate", "migrations"]
+__all__ = ["TABLES", "has_begun", "inspect", "migrate", "migrations"]
 
 TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 
@@ -92,7 +92,7 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
     Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release
     made it.
     """
-    kinds = {name.lower(): kind for name, kind in connection.execute("SELECT name, type FROM sqlite_master")}
+    kinds = _kinds(connection)
     applied = _applied(connection, path, kinds[_LEDGER]) if _LEDGER in kinds else []
     unknown = [name for name in applied if name not in KNOWN]
     if unknown:
@@ -123,6 +123,16 @@ def see_that_all_is_there(connection: sqlite3.Connection, path: str) -> None:
             if name_of(error) != "SQLITE_ERROR":
                 raise
             raise StoreCorruptError(path, f"{table} is not as it was made ({error}); restore a backup") from error
+
+
+def has_begun(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether there is any step of our schema in the database. Reads only."""
+    kinds = _kinds(connection)
+    return _LEDGER in kinds and bool(_applied(connection, path, kinds[_LEDGER]))
+
+
+def _kinds(connection: sqlite3.Connection) -> dict[str, str]:
+    return {name.lower(): kind for name, kind in connection.execute("SELECT name, type FROM sqlite_master")}
 
 
 def _applied(connection: sqlite3.Connection, path: str, kind: str) -> list[str]:

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 from aurora_scheduler.errors import OptionError, StoreError, shown
+from aurora_scheduler.stores.faults import translated
+from aurora_scheduler.stores.files import at_first
+from aurora_scheduler.stores.migrations import has_begun
 from aurora_scheduler.stores.sqlite import SqliteStore
 
-__all__ = ["DEFAULT_PATH", "ENVIRONMENT", "open_store"]
+__all__ = ["DEFAULT_PATH", "ENVIRONMENT", "is_in_use", "open_store"]
 
 ENVIRONMENT = "AURORA_SCHEDULER_DB"
 DEFAULT_PATH = "aurora_scheduler.db"
@@ -47,3 +50,14 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     except RuntimeError as error:  # "~nobody/…"
         raise OptionError("database", text, f"{error}; accepted: {_ACCEPTED}") from error
     return SqliteStore(str(path), durability=durability)
+
+
+def is_in_use(path: str) -> bool:
+    """Whether a scheduler has ever opened this file: our tables are in it. It is only looked at.
+
+    What cannot be looked at counts as one: whoever opens it is told what is wrong with it.
+    """
+    used = True
+    with translated(path), at_first(path) as look:
+        used = has_begun(look, path)
+    return used  # noqa: RET504  (the block may end before it is said)
