@@ -207,8 +207,14 @@ def renew_jobs(store: Store, clock: Clock, job_ids: Sequence[str]) -> int:
             commit = None if job is None else renewed(job, clock.now())
         except ScheduleError:
             continue
-        if commit is not None:
-            store.commit(commit)
+        if commit is None:
+            continue
+        try:
+            with store.savepoint():
+                store.commit(commit)
+        except Refused:
+            _log.error("the next firing of job %r cannot be written: the database is damaged", job_id)
+        else:
             moved += commit.change is not None
     return moved
 

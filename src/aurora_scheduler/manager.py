@@ -20,6 +20,9 @@ from aurora_scheduler.scheduler import HEALTH_WITHIN, Scheduler
 
 __all__ = ["SchedulerManager"]
 
+#: A job that has changed so often between being read and being written is not changed by anybody.
+_TRIES = 1000
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -299,7 +302,7 @@ class SchedulerManager:
             JobNotFoundError: there is no such job.
             ScheduleError, CallbackError, OptionError: as `create_job`; nothing is changed then.
         """
-        while True:
+        for _ in range(_TRIES):
             job = await self.get_job(job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
@@ -307,6 +310,7 @@ class SchedulerManager:
                 return await self._scheduler.edit(job, changes).wait()
             except Stale:  # it fired, or another call changed it, just now
                 continue
+        raise self._scheduler.cannot_write(job_id)
 
     async def deactivate_job(self, job_id: str, cancel_running: bool = False) -> bool:
         """Pause the job: no firings until `activate_job`. A callback that runs goes on, unless `cancel_running`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -20,11 +20,12 @@ from aurora_scheduler.callbacks import Allowed
 from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Home, Settings, current_execution
-from aurora_scheduler.errors import OptionError, SchedulerStopped, one_of
+from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import checked_choice, duration, whole_number
+from aurora_scheduler.ports import Refused, Store
 from aurora_scheduler.schedules import load_zone, local_zone_name
 from aurora_scheduler.stores import open_store
 from aurora_scheduler.tickets import Ticket, answered
@@ -35,6 +36,7 @@ __all__ = ["HEALTH_WITHIN", "Scheduler"]
 HEALTH_WITHIN = 2.0
 
 S = TypeVar("S", bound=StrEnum)
+T = TypeVar("T")
 
 
 class Scheduler:
@@ -63,7 +65,7 @@ class Scheduler:
             keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
         )
         self._new_store = partial(open_store, database, durability=durability)
-        self._new_store()  # a name that cannot be one is refused here, where it was given
+        self._path = self._new_store().path  # a name that cannot be one is refused here, where it was given
         self._timezone = local_zone_name() if timezone is None else load_zone(timezone).key
         self.clock = SystemClock()
         self._host: Host | None = None
@@ -118,6 +120,19 @@ class Scheduler:
         if self._host is not None and current_execution.get() is None:
             self._host.join()
 
+    def _write(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Have `work` done, which reads what it decides upon in the transaction that it writes in."""
+
+        def done(store: Store) -> T:
+            try:
+                return work(store)
+            except Refused as error:
+                what = f"{type(error).__name__}: {error}"
+                reason = f"a row that was just read cannot be written ({what}); it is damaged: restore a backup"
+                raise StoreCorruptError(self._path, reason) from error
+
+        return self._open_host().write(done)
+
     def _open_host(self) -> Host:
         if self._host is None:
             raise SchedulerStopped("the scheduler is not initialised: call initialize() first")
@@ -136,7 +151,7 @@ class Scheduler:
             declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed)
             for new in jobs
         ]
-        return host.write(lambda store: commands.create_jobs(store, clock, declared))
+        return self._write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:
         """The job, or None."""
@@ -156,41 +171,45 @@ class Scheduler:
             return answered(job)
         return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, after))
 
+    def cannot_write(self, job_id: str) -> StoreCorruptError:
+        """The error for a job that is there to be read, and not there to be written."""
+        return StoreCorruptError(self._path, f"job {shown(job_id)} cannot be written; it is damaged: restore a backup")
+
     def delete(self, job_id: str) -> Ticket[bool]:
         """Delete the job; its history stays."""
         known = _text("job_id", job_id)
-        return self._open_host().write(lambda store: commands.delete_job(store, self.clock, known))
+        return self._write(lambda store: commands.delete_job(store, self.clock, known))
 
     def pause(self, job_id: str, *, cancel_running: bool = False) -> Ticket[bool]:
         """Let the job rest."""
         known = _text("job_id", job_id)
-        return self._open_host().write(lambda store: commands.deactivate_job(store, self.clock, known, cancel_running))
+        return self._write(lambda store: commands.deactivate_job(store, self.clock, known, cancel_running))
 
     def resume(self, job_id: str) -> Ticket[bool]:
         """Let the job fire again."""
         known = _text("job_id", job_id)
-        return self._open_host().write(lambda store: commands.activate_job(store, self.clock, known))
+        return self._write(lambda store: commands.activate_job(store, self.clock, known))
 
     # -- executions ---------------------------------------------------------------------------------------------
 
     def run(self, job_id: str) -> Ticket[Execution]:
         """Ask for a run, now; answered when it is asked for."""
         known, execution_id = _text("job_id", job_id), self.clock.new_id()
-        return self._open_host().write(lambda store: commands.run_job(store, self.clock, known, execution_id))
+        return self._write(lambda store: commands.run_job(store, self.clock, known, execution_id))
 
     def run_to_end(self, job_id: str) -> Ticket[Execution]:
         """Ask for a run, now; answered with its final row."""
         host, execution_id = self._open_host(), self.clock.new_id()
         known = _text("job_id", job_id)
         ended = host.await_end(execution_id)
-        asked = host.write(lambda store: commands.run_job(store, self.clock, known, execution_id))
+        asked = self._write(lambda store: commands.run_job(store, self.clock, known, execution_id))
         asked.on_failure(partial(host.fail_end, execution_id))
         return ended
 
     def cancel(self, execution_id: str) -> Ticket[bool]:
         """Cancel an execution that waits or runs."""
         known = _text("execution_id", execution_id)
-        return self._open_host().write(lambda store: commands.cancel_execution(store, self.clock, known))
+        return self._write(lambda store: commands.cancel_execution(store, self.clock, known))
 
     def executions(
         self,

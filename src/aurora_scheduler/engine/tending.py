@@ -19,6 +19,9 @@ __all__ = ["tend"]
 
 _log = logging.getLogger("aurora_scheduler.engine")
 
+#: A job that has been changed so often, each time between being decided upon and being written, was not changed.
+_MANY = 100
+
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
     """Look after one job until it needs no task any more, or until `scope` is cancelled: it was put to rest."""
@@ -29,7 +32,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
 
 async def _keep_deciding(book: Book, entry: Entry) -> None:
     pauses = Pauses()
-    recorded = False
+    recorded, refused = False, 0
     while True:
         try:
             step = Record(pass_over(entry.job)) if recorded else await _next_step(book, entry)
@@ -46,9 +49,14 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Claim():
                     await _claim(book, entry, step)
             pauses.reset()
+            refused = 0
         except AlreadyRecorded:
             recorded = True
         except Refused:
+            refused += 1
+            if refused % _MANY == 0:
+                _log.error("job %r cannot be written; is the database damaged?", entry.job.name)
+                await pauses.wait()
             await book.load([entry.job.id])
         except AWAY as error:
             # No store, no start. What is due stays due.
