@@ -310,11 +310,13 @@ def content(good: Good, path: Path, column: str, value: Any, where: str) -> File
     """The good database with `value` in a column, whatever the table's own rules say to that."""
     table, _, name = column.partition(".")
     good.closed.put(path)
+    new = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"
     with _lawless(path, table) as sql:
-        if isinstance(value, bytes):
-            sql.execute(f'UPDATE {table} SET "{name}" = CAST(? AS TEXT) WHERE {where}', (value,))
-        else:
-            sql.execute(f'UPDATE {table} SET "{name}" = ? WHERE {where}', (value,))
+        try:
+            sql.execute(f'UPDATE {table} SET "{name}" = {new} WHERE {where}', (value,))
+        except sqlite3.IntegrityError:  # several rows cannot have the same id: then one of them
+            first = f"rowid = (SELECT min(rowid) FROM {table} WHERE {where})"
+            sql.execute(f'UPDATE {table} SET "{name}" = {new} WHERE {first}', (value,))
     return Files.of(path)
 
 
@@ -347,10 +349,7 @@ def _any_content(good: Good, chance: random.Random, path: Path) -> Files:
     column = chance.choice(list(CONTENTS))
     table = column.partition(".")[0]
     value, where = chance.choice(CONTENTS[column]), chance.choice(_ROWS[table])
-    try:
-        return content(good, path, column, value, where)
-    except sqlite3.IntegrityError:  # every row, the same id
-        return content(good, path, column, value, f"rowid = (SELECT min(rowid) FROM {table})")
+    return content(good, path, column, value, where)
 
 
 DAMAGES: dict[str, Damage] = {

@@ -179,7 +179,7 @@ async def _live(path: Path, verdict: Verdict, listening: _Listening) -> None:
         verdict.told(error, "stop")
     except Exception as error:
         verdict.unhandled(error, "stop")
-    verdict.degraded = verdict.degraded or not ran
+    verdict.degraded |= not ran and not verdict.said
     if not ran and not verdict.said and not listening.records:
         verdict.wrong.append("nothing ran, and nothing was said")
 
