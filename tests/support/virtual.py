@@ -78,6 +78,7 @@ class FlakyWriter(InlineWriter):
         super().__init__(store, on_commit)
         self.failing_writes = 0
         self.failing_reads = 0
+        self.failing_answers = 0
         self.error: Exception = StoreUnavailableError("the store", "it is away for a while")
         self.before_write: Callable[[], object] = lambda: None
         self.after_write: Callable[[], object] = lambda: None
@@ -93,6 +94,9 @@ class FlakyWriter(InlineWriter):
         self.before_write()
         done = super().write(work)
         self.after_write()
+        if self.failing_answers > 0:
+            self.failing_answers -= 1
+            return _failed(self.error)
         return done
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:

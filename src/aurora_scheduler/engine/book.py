@@ -6,6 +6,7 @@ the job anew, and starts, wakes or cancels its task.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,8 @@ from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
 
 __all__ = ["Book"]
+
+_log = logging.getLogger("aurora_scheduler.engine")
 
 
 class Book:
@@ -151,6 +154,19 @@ class Book:
             self.attempts[execution_id].cancel(self._to_cancel[execution_id])
         for job_id, snapshot in zip(wanted, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
+            if snapshot is not None:
+                self._begin_unanswered(snapshot)
+
+    def _begin_unanswered(self, snapshot: Snapshot) -> None:
+        """Begin what was claimed by a commit that seemed to fail: it took effect, and only the answer was lost."""
+        entry = self._entries.get(snapshot.job.id)
+        for row in snapshot.open:
+            is_claimed = row.status is ExecutionStatus.RUNNING and row.owner == self.owner
+            if entry is None or not is_claimed or row.id in self.attempts or row.id == entry.claiming:
+                continue
+            _log.warning("the claim of execution %s was committed though that had seemed to fail", row.id)
+            self.slots.take_anyway()
+            self.launch(entry, row)
 
     def note_changes(self, job_ids: Iterable[str]) -> None:
         """These jobs were changed by a call; `follow_changes` reads them anew."""

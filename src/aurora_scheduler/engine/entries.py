@@ -68,12 +68,14 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("_nudged", "attempts", "job", "scope", "waiting")
+    __slots__ = ("_nudged", "attempts", "claiming", "job", "scope", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.waiting: tuple[Execution, ...] = ()
         self.attempts: dict[str, Attempt] = {}
+        #: The id of the execution whose claim is being committed.
+        self.claiming: str | None = None
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
         self._nudged = trio.Event()

@@ -13,7 +13,7 @@ import trio
 from aurora_scheduler.callbacks import bind, is_async, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
-from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
 from aurora_scheduler.instants import SECOND
@@ -105,6 +105,8 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
         try:
             await book.commit(entry, commit)
         except Fenced:
+            if await _is_written(book, ended, outcome):
+                return
             _log.error(
                 "execution %s of job %r was given to another owner; its end (%s) is not recorded",
                 ended.id, ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
@@ -124,6 +126,12 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
         else:
             _report(ended, commit, outcome)
             return
+
+
+async def _is_written(book: Book, ended: Execution, outcome: Outcome) -> bool:
+    """Whether the end stands: written by a commit of ours that seemed to fail."""
+    row = await until_there(lambda: book.writer.read(lambda store: store.execution(ended.id)).wait(), "reading an end")
+    return row is not None and (row.owner, row.status, row.finished) == (ended.owner, outcome.status, ended.finished)
 
 
 def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:

@@ -22,7 +22,7 @@ class Slots:
         """Take a slot, waiting behind those that were due earlier. Whether it had to wait."""
         granted = trio.Event()
         heapq.heappush(self._queue, (due, next(self._order), granted))
-        waits = not self._free
+        waits = self._free <= 0
         try:
             # Those that wake in the same instant wake in any order: all of them are in the queue before one is served.
             await trio.lowlevel.checkpoint()
@@ -36,13 +36,17 @@ class Slots:
             raise
         return waits
 
+    def take_anyway(self) -> None:
+        """Take a slot for what has begun already, even where none is free: then one more has to be given back."""
+        self._free -= 1
+
     def give_back(self) -> None:
         """Hand the slot to whoever is due first."""
         self._free += 1
         self._serve()
 
     def _serve(self) -> None:
-        while self._free and self._queue:
+        while self._free > 0 and self._queue:
             _, _, granted = heapq.heappop(self._queue)
             if not granted.is_set():
                 granted.set()

@@ -1,0 +1,94 @@
+"""A commit that took effect though it seemed to fail: nothing is lost by it, and nothing is run twice."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from aurora_scheduler.model import ExecutionStatus, JobStatus
+from support.lives import MINUTE, START
+from support.virtual import sleeping
+
+pytestmark = pytest.mark.trio
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
+async def test_a_claim_whose_answer_was_lost_is_begun_all_the_same(world, delivery):
+    job = world.create("job", "every 1 minute", lambda call: None, delivery=delivery)
+    await world.start()
+    await world.run(59)
+    world.writer.failing_answers = 1
+    await world.run(30)
+    (row,) = world.rows(job)
+    assert (row.status, row.attempt) == (ExecutionStatus.SUCCEEDED, 1)
+    assert len(world.calls) == 1
+    await world.run(300)
+    world.check_every_instant(job)
+    assert len(world.calls) == len(world.rows(job))
+
+
+async def test_an_end_whose_answer_was_lost_stands(world, caplog):
+    job = world.create("job", "every 1 minute", sleeping(10))
+    await world.start()
+    await world.run(65)
+    world.writer.failing_answers = 1
+    await world.run(30)
+    (row,) = world.rows(job)
+    assert (row.status, row.finished) == (ExecutionStatus.SUCCEEDED, START + 70 * MINUTE // 60)
+    assert "given to another owner" not in caplog.text
+    await world.run(120)
+    assert len(world.calls) == 3
+    world.check_every_instant(job)
+
+
+async def test_a_failure_whose_answer_was_lost_is_retried_once(world):
+    def fail(call):
+        raise RuntimeError("no")
+
+    async def fail_slowly(call):
+        await trio.sleep(5)
+        fail(call)
+
+    job = world.create("job", "in 1 minute", fail_slowly, max_retries=1, retry_delay=30)
+    await world.start()
+    await world.run(62)
+    world.writer.failing_answers = 1
+    await world.run(600)
+    assert [row.attempt for row in world.rows(job)] == [1, 2]
+    assert world.job(job).retry_count == 2
+    assert world.job(job).status is JobStatus.DEACTIVATED
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+@pytest.mark.parametrize("overlap", ["skip", "queue_all", "allow", "cancel_previous"])
+async def test_whichever_answers_are_lost_the_record_is_complete(world, overlap, number):
+    job = world.create("job", "every 1 minute", sleeping(100), overlap=overlap)
+    await world.start()
+    written = 0
+
+    def count() -> None:
+        nonlocal written
+        written += 1
+        if written % number == 0:
+            world.writer.failing_answers = 1
+
+    world.writer.before_write = count
+    await world.run(600)
+    world.writer.before_write = lambda: None
+    await world.run(3630)
+    world.check_every_instant(job)
+    statuses = {row.status for row in world.rows(job)}
+    assert (ExecutionStatus.CANCELLED if overlap == "cancel_previous" else ExecutionStatus.SUCCEEDED) in statuses
+    assert not [row for row in world.rows(job) if row.status is ExecutionStatus.RUNNING and row.started is None]
+
+
+async def test_a_slot_is_given_back_for_each_that_was_begun(world):
+    jobs = [world.create(f"job {n}", "every 1 minute", sleeping(5)) for n in range(4)]
+    engine = await world.start(max_concurrent=2)
+    await world.run(59)
+    world.writer.failing_answers = 2
+    await world.run(600)
+    for job in jobs:
+        world.check_every_instant(job)
+    await world.run(30)
+    assert engine.book.slots._free == 2
