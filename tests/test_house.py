@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     0: {"answers", "errors", "instants", "model"},
     1: {"callbacks", "schedules", "rules"},
-    2: {"options", "forks", "ports", "tickets", "definition"},
+    2: {"definition", "events", "forks", "options", "ports", "tickets"},
     3: {"clock", "stores", "commands"},
     4: {"engine"},
     5: {"host"},

@@ -26,6 +26,7 @@ from aurora_scheduler.errors import (
     StoreUnavailableError,
     UnknownOptionError,
 )
+from aurora_scheduler.events import EventsLost, ExecutionEvent, JobEvent
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.preview import FireTime, next_fire_times, parse_schedule
@@ -37,7 +38,9 @@ __all__ = [
     "AuroraError",
     "CallbackError",
     "CronService",
+    "EventsLost",
     "Execution",
+    "ExecutionEvent",
     "ExecutionStatus",
     "Explanation",
     "FireTime",
@@ -45,6 +48,7 @@ __all__ = [
     "ForkedProcessError",
     "Health",
     "Job",
+    "JobEvent",
     "JobExistsError",
     "JobNotFoundError",
     "JobStatus",

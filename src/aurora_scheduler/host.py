@@ -22,6 +22,7 @@ import trio
 from aurora_scheduler.answers import Health
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution
 from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
+from aurora_scheduler.events import Feed
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Notes, Store
@@ -61,6 +62,7 @@ class Host:
         self._ended: Ticket[None] = Ticket()
         self._failure: BaseException | None = None
         self._awaited: dict[str, list[Ticket[Execution]]] = {}
+        self.feed = Feed()
         self._gate = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="aurora-scheduler", daemon=True)
 
@@ -181,6 +183,7 @@ class Host:
             self._post(lambda: engine.note_changes(notes.touched))
         for row in notes.ended:
             self._answer(row)
+        self.feed.tell(notes.rows, notes.changes)
 
     def _answer(self, row: Execution) -> None:
         with self._gate:
@@ -207,6 +210,7 @@ class Host:
         finally:
             self._writer.close()
             self._fail_waiting()
+            self.feed.close()
             _alive.discard(self)
             self._ended.answer(None)
 
@@ -262,6 +266,7 @@ class Host:
         await self._writer.closed.wait()
         if self._engine is not None and self._engine.abandoned:
             self._fail_waiting()
+            self.feed.close()
             _alive.discard(self)
             self._ended.answer(None)
 

@@ -14,6 +14,7 @@ from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError, SchedulerStopped, UnknownOptionError
+from aurora_scheduler.events import Listener
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus, ScheduleType
 from aurora_scheduler.ports import Stale
 from aurora_scheduler.scheduler import HEALTH_WITHIN, Scheduler
@@ -344,6 +345,26 @@ class SchedulerManager:
             SchedulerStopped: `wait=True` inside a callback, on a manager that was not started, or that stops meanwhile.
         """
         return await (self._scheduler.run_to_end(job_id) if wait else self._scheduler.run(job_id)).wait()
+
+    def events(self) -> Listener:
+        """What happens to jobs and executions from now on, as this process writes it, until the scheduler stops.
+
+        ```python
+        async for event in manager.events():
+            match event:
+                case ExecutionEvent(execution) if execution.status == "failed":
+                    ...
+                case JobEvent(job_id, "deactivated", at, reason):
+                    ...
+        ```
+
+        Each is a `JobEvent`, an `ExecutionEvent` or an `EventsLost`. Listening begins with this call. At most 1,000
+        events wait for a slow reader; then the oldest are let go, and an `EventsLost` tells how many. It never holds up
+        the scheduler.
+
+        Raises `SchedulerStopped` on a manager that is not initialised.
+        """
+        return self._scheduler.listen()
 
     async def explain(self, job_id: str, at: datetime | str) -> Explanation:
         """Why the job ran at an instant, or why it did not: `print` it, or look at its `verdict` and `executions`.

@@ -48,8 +48,21 @@ class Notes:
 
     touched: dict[str, None] = field(default_factory=dict)
     """The ids of jobs that were changed by a call, in order."""
-    ended: list[Execution] = field(default_factory=list)
-    """The rows that became final."""
+    rows: list[Execution] = field(default_factory=list)
+    """The rows that were written, in order."""
+    changes: list[Change] = field(default_factory=list)
+    """What else happened to jobs."""
+
+    @property
+    def ended(self) -> list[Execution]:
+        """The rows that became final."""
+        return [row for row in self.rows if row.status.is_final]
+
+    def add(self, others: Notes) -> None:
+        """And these, of a part of the transaction."""
+        self.touched.update(others.touched)
+        self.rows += others.rows
+        self.changes += others.changes
 
 
 class Refused(Exception):

@@ -21,6 +21,7 @@ from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
+from aurora_scheduler.events import Listener
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
@@ -224,6 +225,12 @@ class Scheduler:
         most = whole_number("limit", limit, least=1)
         until = self._before(before)
         return self._open_host().read(lambda store: store.executions(known, wanted, most, until))
+
+    def listen(self) -> Listener:
+        """What happens from now on."""
+        host = self._open_host()
+        host.check()
+        return host.feed.listen()
 
     def explain(self, job_id: str, at: object) -> Ticket[Explanation]:
         """Why the job ran at an instant, or did not."""

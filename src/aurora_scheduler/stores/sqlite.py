@@ -192,8 +192,7 @@ class SqliteStore:
                 sql.execute("RELEASE alone")
             raise
         sql.execute("RELEASE alone")
-        notes.touched.update(self.notes.touched)
-        notes.ended.extend(self.notes.ended)
+        notes.add(self.notes)
         self.notes = notes
 
     def _see_that_it_is_there(self) -> None:
@@ -257,9 +256,7 @@ class SqliteStore:
             raise AlreadyRecorded(str(error)) from error
         if commit.change is not None:
             self.record(commit.change)
-        for row in (*commit.moved, *commit.new):
-            if row.status.is_final:
-                self.notes.ended.append(row)
+        self.notes.rows += (*commit.moved, *commit.new)
 
     def insert(self, job: Job) -> None:
         """Add a job."""
@@ -297,6 +294,7 @@ class SqliteStore:
             (change.job_id, change.generation, change.at, change.kind.value, change.detail),
         )
         self.notes.touched[change.job_id] = None
+        self.notes.changes.append(change)
 
     def next_generation(self, job_id: str) -> int:
         """One more than any job, execution or change of this id has."""
