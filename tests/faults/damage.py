@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONTENT_COUNT", "DAMAGES", "EVERY_CONTENT", "Damage", "Files", "Good", "damage"]
+__all__ = ["CONTENT_COUNT", "DAMAGES", "EVERY_CONTENT", "Damage", "Files", "Good", "damage", "lawless"]
 
 _HEADER = 100
 
@@ -311,7 +311,7 @@ def content(good: Good, path: Path, column: str, value: Any, where: str) -> File
     table, _, name = column.partition(".")
     good.closed.put(path)
     new = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"
-    with _lawless(path, table) as sql:
+    with lawless(path, table) as sql:
         try:
             sql.execute(f'UPDATE {table} SET "{name}" = {new} WHERE {where}', (value,))
         except sqlite3.IntegrityError:  # several rows cannot have the same id: then one of them
@@ -321,7 +321,7 @@ def content(good: Good, path: Path, column: str, value: Any, where: str) -> File
 
 
 @contextmanager
-def _lawless(path: Path, table: str) -> Iterator[sqlite3.Connection]:
+def lawless(path: Path, table: str) -> Iterator[sqlite3.Connection]:
     """A connection for which a table has no types and no NOT NULL."""
     with closing(sqlite3.connect(path)) as sql:
         (law,) = sql.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()

@@ -179,9 +179,11 @@ async def _live(path: Path, verdict: Verdict, listening: _Listening) -> None:
         verdict.told(error, "stop")
     except Exception as error:
         verdict.unhandled(error, "stop")
-    verdict.degraded |= not ran and not verdict.said
-    if not ran and not verdict.said and not listening.records:
-        verdict.wrong.append("nothing ran, and nothing was said")
+    if not ran:
+        lines = [*verdict.said, *(record.getMessage() for record in listening.records)]
+        verdict.degraded = verdict.degraded or not any("JobNotFoundError" in line for line in lines)
+        if not any("'due'" in line or "jobs.db" in line for line in lines):
+            verdict.wrong.append("the job that was due did not run, and nothing was said of it")
 
 
 def _live_plainly(path: Path, verdict: Verdict, listening: _Listening) -> None:
