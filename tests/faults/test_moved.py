@@ -15,9 +15,11 @@ import anyio
 import pytest
 
 from aurora_scheduler import AuroraError, CronService, SchedulerManager, SchedulerStopped, StoreError
+from aurora_scheduler.stores import SqliteStore
 from facades.waiting import eventually, finishes
 from faults import callbacks
 from faults.recorded import check_every_instant_once, is_sound, rows_of
+from stores.making import insert, make_job
 
 SECOND = 1_000_000
 
@@ -206,3 +208,58 @@ def test_a_client_that_fires_nothing_does_not_answer_from_a_file_that_is_gone(da
         await client.stop()
 
     anyio.run(ask, backend="trio")
+
+
+def log_deleted(database: Path, other: Path) -> None:
+    database.with_name("jobs.db-wal").unlink()
+
+
+def log_emptied_by_another(database: Path, other: Path) -> None:
+    log_deleted(database, other)
+    database.with_name("jobs.db-wal").touch()
+
+
+@pytest.mark.parametrize("way", [log_deleted, log_emptied_by_another], ids=name)
+def test_a_log_that_somebody_tidied_away_takes_nothing_with_it(cron, database, other, way):
+    """What was committed was in that log alone, and SQLite goes on with it as if it were still there."""
+    for number in range(20):
+        cron.schedule_relative(name=f"number {number}", relative_time="every 1 hour", callback=callbacks.work)
+    way(database, other)
+    said = failure_of(cron)
+    assert str(database) in said
+    assert "jobs.db-wal" in said
+    assert "start anew" in said
+    finishes(lambda: cron.shutdown(drain=0))
+    cron.start()
+    assert len(cron.get_all_jobs()) == 21
+    before = len(cron.get_executions("ours", "succeeded"))
+    eventually(lambda: len(cron.get_executions("ours", "succeeded")) > before)
+    cron.shutdown(drain=5)
+    assert is_sound(database)
+    check_every_instant_once(rows_of(database, "ours"), SECOND)
+
+
+def test_a_link_that_leads_elsewhere_now_is_noticed(tmp_path, other):
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "jobs.db")
+    store = SqliteStore(str(link))
+    store.open()
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(StoreError, match="put it back"):
+        insert(store, make_job())
+    store.close()
+
+
+def test_the_log_of_a_database_that_is_reached_by_a_link_is_moved_into_it_too(tmp_path):
+    """It lies beside the file, not beside the link."""
+    link = tmp_path / "link.db"
+    (tmp_path / "far").mkdir()
+    link.symlink_to(tmp_path / "far" / "jobs.db")
+    store = SqliteStore(str(link))
+    store.open()
+    store.own("me")
+    store._checkpoints.at = 1
+    insert(store, make_job())
+    assert (tmp_path / "far" / "jobs.db-wal").stat().st_size == 0
+    store.close()

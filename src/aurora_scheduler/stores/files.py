@@ -17,7 +17,7 @@ from pathlib import Path
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
 from aurora_scheduler.stores.faults import name_of, translated
 
-__all__ = ["at_first", "copy_to", "identity_of", "look_at", "write_through"]
+__all__ = ["Place", "at_first", "copy_to", "look_at", "write_through"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -97,8 +97,37 @@ def _size(path: Path) -> int:
         return 0
 
 
-def identity_of(path: str) -> tuple[int, int] | None:
-    """Which file it is: another one under its name has another identity, and one that is gone has none."""
+class Place:
+    """Which file a database's name meant when it was opened, and which its log, so that another one is noticed."""
+
+    def __init__(self, name: str, file: str) -> None:
+        # A link may come to lead elsewhere; the log lies beside the file itself.
+        self._names = (name, f"{file}-wal")
+        self._files = self._found()
+
+    def remember(self) -> None:
+        """What is there now is what it is to be."""
+        self._files = self._found()
+
+    def is_kept(self) -> bool:
+        """Whether both are where they were."""
+        return self._found() == self._files
+
+    def loss(self) -> str:
+        """What is not, and what to do."""
+        file, _ = self._found()
+        if file == self._files[0]:
+            return (
+                f"its log, {self._names[1]}, was deleted or replaced while it was open; leave it there, and start anew"
+            )
+        what = "it was moved or deleted" if file is None else "another file was put in its place"
+        return f"{what} while it was open; put it back under its name, and start anew"
+
+    def _found(self) -> tuple[tuple[int, int] | None, ...]:
+        return tuple(map(_identity_of, self._names))
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:

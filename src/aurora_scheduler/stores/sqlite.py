@@ -19,7 +19,7 @@ from aurora_scheduler.stores import retention
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
-from aurora_scheduler.stores.files import at_first, copy_to, identity_of, look_at, write_through
+from aurora_scheduler.stores.files import Place, at_first, copy_to, look_at, write_through
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, execution_row, job_row, state_row
@@ -57,14 +57,14 @@ class SqliteStore:
         self._reading = reading
         self._sql: sqlite3.Connection | None = None
         self._rows = RowReader(path)
-        self._identity: tuple[int, int] | None = None
         # Beside the file itself, whatever link it is reached by: who uses another name must meet the same locks.
         beside = path if self.in_memory else os.path.realpath(path)
         self._write_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.lock")
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
         self._must_last = False
-        self._checkpoints = Checkpoints(path)
+        self._place = Place(path, beside)
+        self._checkpoints = Checkpoints(beside)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.path!r}{' (owner)' if self._is_owner else ''}>"
@@ -79,7 +79,7 @@ class SqliteStore:
             with translated(self.path):
                 if self._reading:
                     self._sql = self._connect()
-                    self._identity = identity_of(self.path)
+                    self._place.remember()
                     return
                 with self._locked():
                     if not self.in_memory:
@@ -92,7 +92,7 @@ class SqliteStore:
                         self._sql.close()
                         self._sql = None
                         raise
-            self._identity = None if self.in_memory else identity_of(self.path)
+            self._place.remember()
         except BaseException:
             self._write_lock.close()
             raise
@@ -114,6 +114,7 @@ class SqliteStore:
             sql.execute("PRAGMA journal_mode = WAL")
             sql.execute("PRAGMA wal_autocheckpoint = 0")
             sql.execute(f"PRAGMA synchronous = {self._durability}")
+            sql.execute("SELECT 1 FROM sqlite_master").fetchone()  # now there is a log
 
     def reader(self) -> SqliteStore | None:
         """A connection for another thread to read with; a database in memory has only the one."""
@@ -203,14 +204,13 @@ class SqliteStore:
         if self._is_in_place():
             return
         if self._is_owner and self._sql is not None:
-            # What is in the log belongs to that file; whatever is opened under the name next would be mixed with it.
+            # What is in the log belongs to that file, and would be lost, or mixed with what is opened by the name next.
             with suppress(StoreError, sqlite3.Error), self._locked():
                 self._checkpoints.move(self._sql)
-        what = "it was moved or deleted" if identity_of(self.path) is None else "another file was put in its place"
-        raise StoreError(self.path, f"{what} while it was open; put it back under its name, and start anew")
+        raise StoreError(self.path, self._place.loss())
 
     def _is_in_place(self) -> bool:
-        return self.in_memory or identity_of(self.path) == self._identity
+        return self.in_memory or self._place.is_kept()
 
     def own(self, owner: str) -> bool:
         """Try to become the one owner of the file: a lock that dies with this process."""
