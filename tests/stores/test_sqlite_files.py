@@ -18,6 +18,7 @@ from aurora_scheduler.errors import (
     StoreError,
     StoreReadOnlyError,
 )
+from aurora_scheduler.model import Commit
 from aurora_scheduler.stores import SqliteStore, open_store
 from aurora_scheduler.stores.migrations import KNOWN, TABLES
 from stores.making import OWNER, add, insert, make_execution, make_job
@@ -435,3 +436,22 @@ def test_a_file_with_an_unusual_name_is_that_file(tmp_path, monkeypatch):
     insert(store, make_job())
     store.close()
     assert (tmp_path / "ünusual näme?mode=memory#%20.db").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("durability", "syncs"), [("normal", [False, True, False]), ("full", [False, False, False])])
+def test_what_must_last_is_written_through_whatever_the_durability(path, monkeypatch, durability, syncs):
+    """With "full", SQLite does that itself for every commit."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    store = SqliteStore(str(path), durability=durability)
+    store.open()
+    with store.transaction():
+        store.insert(make_job())
+    found = []
+    for number, must_last in enumerate([False, True, False], start=1):
+        synced.clear()
+        with store.transaction():
+            store.commit(Commit(job=None, new=(make_execution(number),), must_last=must_last))
+        found.append(synced == [f"{path}-wal"])
+    store.close()
+    assert found == syncs

@@ -17,7 +17,7 @@ from pathlib import Path
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
 from aurora_scheduler.stores.faults import name_of, translated
 
-__all__ = ["Place", "at_first", "copy_to", "look_at", "write_through"]
+__all__ = ["Place", "at_first", "copy_to", "look_at"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -123,6 +123,17 @@ class Place:
         what = "it was moved or deleted" if file is None else "another file was put in its place"
         return f"{what} while it was open; put it back under its name, and start anew"
 
+    def write_through(self) -> None:
+        """Have the system write what it holds of the log to the disk.
+
+        Closing a descriptor drops the locks that this process has on a file, and SQLite has none on its log.
+        """
+        descriptor = os.open(self._names[1], os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _found(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(map(_identity_of, self._names))
 
@@ -133,18 +144,6 @@ def _identity_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def write_through(path: str) -> None:
-    """Have the system write what it holds of a file to the disk. Not for the database itself: that is SQLite's.
-
-    Closing a descriptor drops the locks that this process has on the file, and SQLite has none on its log.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def copy_to(path: str, source: sqlite3.Connection) -> None:

@@ -19,7 +19,7 @@ from aurora_scheduler.stores import retention
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
-from aurora_scheduler.stores.files import Place, at_first, copy_to, look_at, write_through
+from aurora_scheduler.stores.files import Place, at_first, copy_to, look_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, execution_row, job_row, state_row
@@ -173,7 +173,7 @@ class SqliteStore:
                     sql.execute("ROLLBACK")
                 raise
             if self._must_last and self._durability != "full" and not self.in_memory:
-                write_through(f"{self.path}-wal")
+                self._place.write_through()
             if self._is_owner and not self.in_memory:
                 self._checkpoints.look(sql)
 
