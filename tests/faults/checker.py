@@ -244,7 +244,8 @@ def _i4(question: _Question) -> Iterator[str]:
 
 
 def _after_loss(question: _Question, rows: list[Row]) -> Iterator[str]:
-    """At least once: what was lost runs again, twice at most. At most once: never."""
+    """At least once: what was lost runs again, twice at most, unless it was cancelled. At most once: never."""
+    cancelled = {each["detail"] for each in question.evidence.last.changes if each["kind"] == "cancel_requested"}
     life = question.evidence.lives.get((rows[0]["job_id"], rows[0]["generation"]))
     deaths = 0
     for number, row in enumerate(rows, start=1):
@@ -252,7 +253,7 @@ def _after_loss(question: _Question, rows: list[Row]) -> Iterator[str]:
             continue
         deaths += 1
         follower = rows[number] if number < len(rows) else None
-        if question.delivery == "at_most_once" or deaths > _RECOVERIES:
+        if question.delivery == "at_most_once" or deaths > _RECOVERIES or row["id"] in cancelled:
             if follower is not None:
                 yield f"{_told(row)}: it is run again, and must not be"
             continue

@@ -340,6 +340,16 @@ def test_a_loss_that_is_made_good_at_most_once_is_noticed(doctor: Doctor):
     assert doctor.wrong(delivery="at_most_once") == {"I4"}
 
 
+def test_a_loss_that_is_made_good_though_it_was_cancelled_is_noticed(doctor: Doctor):
+    row = doctor.lost()
+    doctor.everywhere(
+        "INSERT INTO aurora_job_changes (job_id, generation, at, kind, detail)"
+        " VALUES (:job, :generation, :at, 'cancel_requested', :id)",
+        job=row["job_id"], generation=row["generation"], at=row["finished"], id=row["id"],
+    )  # fmt: skip
+    assert "I4" in doctor.wrong()
+
+
 # -- I5: beside itself -----------------------------------------------------------------------------------------------
 
 
