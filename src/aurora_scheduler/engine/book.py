@@ -160,9 +160,10 @@ class Book:
     def _begin_unanswered(self, snapshot: Snapshot) -> None:
         """Begin what was claimed by a commit that seemed to fail: it took effect, and only the answer was lost."""
         entry = self._entries.get(snapshot.job.id)
+        if entry is None or entry.job.version != snapshot.job.version:  # older than what is known: ends may be missing
+            return
         for row in snapshot.open:
-            is_claimed = row.status is ExecutionStatus.RUNNING and row.owner == self.owner
-            if entry is None or not is_claimed or row.id in self.attempts or row.id == entry.claiming:
+            if row.id not in entry.unanswered or row.status is ExecutionStatus.WAITING:
                 continue
             _log.warning("the claim of execution %s was committed though that had seemed to fail", row.id)
             self.slots.take_anyway()
@@ -203,6 +204,7 @@ class Book:
     def launch(self, entry: Entry, execution: Execution) -> None:
         """Start a claimed execution."""
         assert self.performing is not None
+        entry.note_begun(execution.id)
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
         if execution.id in self._to_cancel:  # between its claim and now
             attempt.cancel(self._to_cancel[execution.id])

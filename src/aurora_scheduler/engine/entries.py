@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -11,6 +12,9 @@ from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
 
 __all__ = ["Attempt", "Entry"]
+
+#: How many claims of a job that seemed to fail are remembered.
+_UNANSWERED = 10_000
 
 
 @dataclass(eq=False, slots=True)
@@ -68,14 +72,15 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("_nudged", "attempts", "claiming", "job", "scope", "waiting")
+    __slots__ = ("_nudged", "attempts", "job", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.waiting: tuple[Execution, ...] = ()
         self.attempts: dict[str, Attempt] = {}
-        #: The id of the execution whose claim is being committed.
-        self.claiming: str | None = None
+        #: The executions whose claims seemed to fail, the last of them: they have not begun. Where one is in the store
+        #: all the same, its commit took effect, and only the answer was lost.
+        self.unanswered: deque[str] = deque(maxlen=_UNANSWERED)
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
         self._nudged = trio.Event()
@@ -109,6 +114,16 @@ class Entry:
         kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
         self.job, self.waiting = commit.job, tuple(kept)
         self.nudge()
+
+    def note_unanswered(self, execution_id: str) -> None:
+        """The claim of this execution seemed to fail."""
+        if execution_id not in self.attempts and execution_id not in self.unanswered:
+            self.unanswered.append(execution_id)
+
+    def note_begun(self, execution_id: str) -> None:
+        """This execution begins: whatever its claim seemed to be, it is answered."""
+        if execution_id in self.unanswered:
+            self.unanswered.remove(execution_id)
 
     def nudge(self) -> None:
         """Wake the job's task, so that it decides anew."""

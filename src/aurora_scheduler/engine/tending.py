@@ -93,11 +93,13 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
                 return
             claim = step
         with trio.CancelScope(shield=True):
-            entry.claiming = claim.execution.id
-            await book.commit(entry, claim.commit)
+            try:
+                await book.commit(entry, claim.commit)
+            except Exception:
+                entry.note_unanswered(claim.execution.id)
+                raise
             book.launch(entry, claim.execution)
             started = True
     finally:
-        entry.claiming = None
         if not started:
             book.slots.give_back()
