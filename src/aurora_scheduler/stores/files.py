@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
 from aurora_scheduler.stores.faults import name_of, translated
 
-__all__ = ["Place", "at_first", "copy_to", "look_at"]
+__all__ = ["Place", "copy_to", "look_at", "looked_at"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -67,20 +67,23 @@ def _see_that_it_is_a_database(path: Path) -> None:
 
 
 @contextmanager
-def at_first(name: str) -> Generator[sqlite3.Connection]:
-    """A connection to see by whether a database is ours to write, before there is one that writes.
+def looked_at(name: str, see: Callable[[sqlite3.Connection], object]) -> Generator[None]:
+    """Have `see` look at a database by a connection that cannot write, before, inside, there is one that can.
 
-    Where there is a log, it is read with it, and neither is changed, which the last close would otherwise do; errors of
-    SQLite's pass then. Where there is none, they may come of another program that writes, and are for who opens it.
+    Where there is a log, the database is read with it, and errors of SQLite's are raised; and this connection is the
+    last to be closed, so that a database which is refused inside is not changed by closing it either. Where there is
+    none, errors may come of another program that writes just now, and are for who opens it in earnest to tell.
     """
     path = Path(name)
     has_log = _size(Path(f"{path.resolve()}-wal")) > 0
     look = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) if has_log else _immutable(path)
     try:
-        yield look
-    except (sqlite3.Error, UnicodeDecodeError):
-        if has_log:
-            raise
+        try:
+            see(look)
+        except (sqlite3.Error, UnicodeDecodeError):
+            if has_log:
+                raise
+        yield
     finally:
         look.close()
 

@@ -94,6 +94,8 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
     """
     kinds = _kinds(connection)
     applied = _applied(connection, path, kinds[_LEDGER]) if _LEDGER in kinds else []
+    if set(applied) < set(KNOWN) and set(applied) != set(KNOWN[: len(set(applied))]):
+        raise StoreCorruptError(path, f"its table {_LEDGER!r} lacks steps that others came after; restore a backup")
     unknown = [name for name in applied if name not in KNOWN]
     if unknown:
         raise NewerSchemaError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 from aurora_scheduler.errors import OptionError, StoreError, shown
 from aurora_scheduler.stores.faults import translated
-from aurora_scheduler.stores.files import at_first
+from aurora_scheduler.stores.files import looked_at
 from aurora_scheduler.stores.migrations import has_begun
 from aurora_scheduler.stores.sqlite import SqliteStore
 
@@ -58,6 +59,10 @@ def is_in_use(path: str) -> bool:
     What cannot be looked at counts as one: whoever opens it is told what is wrong with it.
     """
     used = True
-    with translated(path), at_first(path) as look:
+
+    def see(look: sqlite3.Connection) -> None:
+        nonlocal used
         used = has_begun(look, path)
-    return used  # noqa: RET504  (the block may end before it is said)
+
+    with translated(path), looked_at(path, see):
+        return used

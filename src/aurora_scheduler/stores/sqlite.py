@@ -19,7 +19,7 @@ from aurora_scheduler.stores import retention
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
-from aurora_scheduler.stores.files import Place, at_first, copy_to, look_at
+from aurora_scheduler.stores.files import Place, copy_to, look_at, looked_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, execution_row, job_row, state_row
@@ -81,10 +81,8 @@ class SqliteStore:
                     self._sql = self._connect()
                     self._place.remember()
                     return
-                with self._locked():
-                    if not self.in_memory:
-                        with at_first(self.path) as look:
-                            inspect(look, self.path)
+                look = nullcontext() if self.in_memory else looked_at(self.path, self._inspect)
+                with self._locked(), look:
                     self._sql = self._connect()
                     try:
                         self._prepare(self._sql)
@@ -100,8 +98,11 @@ class SqliteStore:
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
 
+    def _inspect(self, sql: sqlite3.Connection) -> bool:
+        return inspect(sql, self.path)
+
     def _prepare(self, sql: sqlite3.Connection) -> None:
-        if inspect(sql, self.path):
+        if self._inspect(sql):
             sql.execute("BEGIN IMMEDIATE")
             try:
                 migrate(sql, self.path)
