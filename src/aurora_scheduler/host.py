@@ -49,7 +49,7 @@ class Host:
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self.clock = clock
         self.settings = settings
-        self._writer = ThreadedWriter(store, self._on_commit)
+        self._writer = ThreadedWriter(store, self._on_commit, self._why_stopped)
         self._pid = os.getpid()
         self._home: Home | None = None
         self._engine: Engine | None = None
@@ -159,13 +159,13 @@ class Host:
     def check(self) -> None:
         """Raise `SchedulerStopped` where calls are not taken."""
         self._check_process()
-        if self._failure is not None:
-            raise self._failed(self._failure) from self._failure
-        if self._stop_drain is not None:
-            raise SchedulerStopped("the scheduler is stopped; initialize it again to go on")
+        if self._failure is not None or self._stop_drain is not None:
+            raise self._why_stopped() from self._failure
 
-    @staticmethod
-    def _failed(failure: BaseException) -> SchedulerStopped:
+    def _why_stopped(self) -> SchedulerStopped:
+        failure = self._failure
+        if failure is None:
+            return SchedulerStopped("the scheduler is stopped; initialize it again to go on")
         told = str(failure) if isinstance(failure, AuroraError) else repr(failure)
         return SchedulerStopped(f"the scheduler has failed and stopped, no job fires any more: {told}")
 
@@ -206,7 +206,7 @@ class Host:
             # Where it is the database that failed, its error says everything: what it is, and what to do.
             trace = None if isinstance(failure, StoreError) else error
             _log.critical("the scheduler has failed and stopped, no job fires any more: %s", failure, exc_info=trace)
-            self.opened.fail(self._failed(failure))
+            self.opened.fail(self._why_stopped())
         finally:
             self._writer.close()
             self._fail_waiting()
@@ -235,9 +235,18 @@ class Host:
             if self._engine is not None:
                 async with trio.open_nursery() as looking:
                     looking.start_soon(self._look_for_ends, self._engine)
-                    await self._engine.run()
+                    await self._run_engine(self._engine)
                     looking.cancel_scope.cancel()
             self._writer.close()
+
+    async def _run_engine(self, engine: Engine) -> None:
+        try:
+            await engine.run()
+        except trio.Cancelled:  # something else has failed, and is about to be told
+            raise
+        except BaseException as error:  # from here on, before all else is closed, calls hear why
+            self._failure = _cause(error)
+            raise
 
     async def _look_for_ends(self, engine: Engine) -> None:
         """Where another process is the owner, its commits are not heard of here: look for the ends that are awaited."""
@@ -275,7 +284,8 @@ class Host:
             awaited, self._awaited = self._awaited, {}
         for tickets in awaited.values():
             for ticket in tickets:
-                ticket.fail(SchedulerStopped("the scheduler stopped before the execution ended"))
+                early = SchedulerStopped("the scheduler stopped before the execution ended")
+                ticket.fail(early if self._failure is None else self._why_stopped())
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -115,7 +115,7 @@ def failure_of(cron: CronService) -> str:
         try:
             cron.pause_job("nobody")
         except SchedulerStopped as error:
-            return str(error) if "has failed" in str(error) else ""  # else it is about to
+            return str(error)
         except AuroraError:
             pass
         return ""

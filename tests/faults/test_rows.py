@@ -30,50 +30,54 @@ DAMAGE: dict[str, Any] = {
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Two jobs that fire every second, and have fired."""
+    """A good job that fires every second, and one for each column that is spoilt."""
     path = tmp_path / "jobs.db"
     with CronService(path) as cron:
-        for job_id in ("bad", "good"):
-            cron.schedule_relative(
-                name=job_id, relative_time="every 1 second", callback=callbacks.note, job_id=job_id, tags=["all"]
-            )
-        eventually(lambda: cron.get_executions("bad", "succeeded") and cron.get_executions("good", "succeeded"))
+        for job_id in ("good", *DAMAGE):
+            schedule(cron, job_id)
+        eventually(lambda: all(cron.get_executions(job_id, "succeeded") for job_id in ("good", *DAMAGE)))
+    for column, value in DAMAGE.items():
+        new = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"
+        with lawless(path, "aurora_jobs") as sql:
+            sql.execute(f"UPDATE aurora_jobs SET {column} = {new} WHERE id = ?", (value, column))
     return path
 
 
-def spoil(path: Path, column: str, value: Any) -> None:
-    new = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"
-    with lawless(path, "aurora_jobs") as sql:
-        sql.execute(f"UPDATE aurora_jobs SET {column} = {new} WHERE id = 'bad'", (value,))
+def schedule(cron: CronService, job_id: str, **options: Any) -> None:
+    cron.schedule_relative(
+        name=job_id, relative_time="every 1 second", callback=callbacks.note, job_id=job_id, tags=["all"], **options
+    )
 
 
-@pytest.mark.parametrize("column", DAMAGE)
-def test_the_other_jobs_fire_and_the_damaged_one_says_why_it_does_not(database, caplog, column):
-    spoil(database, column, DAMAGE[column])
+def test_the_other_jobs_fire_and_the_damaged_ones_say_why_they_do_not(database, caplog):
+    def runs(job_id: str) -> int:
+        return len(cron.get_executions(job_id, "succeeded"))
+
     with CronService(database) as cron:
-        before = {job_id: len(cron.get_executions(job_id, "succeeded")) for job_id in ("bad", "good")}
-        eventually(lambda: len(cron.get_executions("good", "succeeded")) > before["good"] + 2)
-        assert len(cron.get_executions("bad", "succeeded")) == before["bad"]
-        bad = eventually(lambda: next(job for job in cron.get_all_jobs() if job.id == "bad"))
-        if column == "status":
-            assert [job.id for job in cron.get_all_jobs("active")] == ["good"]
-        assert bad.status is JobStatus.UNRESOLVED
-        assert bad.status_reason
-        assert {job.id for job in cron.get_all_jobs()} == {"bad", "good"}
+        before = {job_id: runs(job_id) for job_id in ("good", *DAMAGE)}
+        eventually(lambda: runs("good") > before["good"] + 2)
+        assert {job_id: runs(job_id) for job_id in DAMAGE} == {job_id: before[job_id] for job_id in DAMAGE}
+        jobs = {job.id: job for job in cron.get_all_jobs()}
+        assert set(jobs) == {"good", *DAMAGE}
+        for column in DAMAGE:
+            assert jobs[column].status is JobStatus.UNRESOLVED, column
+            assert jobs[column].status_reason, column
         assert not [record for record in caplog.records if record.levelno == logging.CRITICAL]
-        assert cron.cancel_job("bad"), "it can be deleted"
-        cron.schedule_relative(name="bad", relative_time="every 1 second", callback=callbacks.note, job_id="bad")
-        eventually(lambda: len(cron.get_executions("bad", "succeeded")) > before["bad"])
+
+
+def test_a_damaged_job_can_be_deleted_and_created_anew(database):
+    with CronService(database) as cron:
+        before = {column: len(cron.get_executions(column, "succeeded")) for column in DAMAGE}
+        for column in DAMAGE:
+            assert cron.cancel_job(column), column
+            schedule(cron, column)
+        eventually(lambda: all(len(cron.get_executions(column, "succeeded")) > before[column] for column in DAMAGE))
 
 
 def test_a_damaged_job_cannot_be_edited_and_what_is_made_up_for_it_is_not_written(database):
-    spoil(database, "callback_args", DAMAGE["callback_args"])
-    with (
-        CronService(database) as cron,
-        pytest.raises(StoreCorruptError, match=r"jobs\.db.*'bad'.*callback_args.*delete"),
-    ):
-        cron.schedule_relative(
-            name="bad", relative_time="every 1 hour", callback=callbacks.note, job_id="bad", if_exists="update"
-        )
+    said = r"jobs\.db.*'callback_args'.*callback_args.*delete"
+    with CronService(database) as cron, pytest.raises(StoreCorruptError, match=said):
+        schedule(cron, "callback_args", if_exists="update", max_retries=7)
     with lawless(database, "aurora_jobs") as sql:
-        assert sql.execute("SELECT callback_args FROM aurora_jobs WHERE id = 'bad'").fetchone() == ('{"size": ',)
+        kept = sql.execute("SELECT callback_args FROM aurora_jobs WHERE id = 'callback_args'").fetchone()
+    assert kept == (DAMAGE["callback_args"],)

@@ -10,7 +10,10 @@ import trio
 
 from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
 
-__all__ = ["AWAY", "Pauses", "until_there"]
+__all__ = ["AWAY", "MANY", "Pauses", "until_there"]
+
+#: What does not fit what is stored so often in a row was not decided on something older: the store contradicts itself.
+MANY = 100
 
 T = TypeVar("T")
 _log = logging.getLogger("aurora_scheduler.engine")

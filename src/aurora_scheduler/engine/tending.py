@@ -9,7 +9,7 @@ import trio
 
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Entry
-from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.engine.patience import AWAY, MANY, Pauses
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import AlreadyRecorded, Refused
@@ -18,9 +18,6 @@ from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pas
 __all__ = ["tend"]
 
 _log = logging.getLogger("aurora_scheduler.engine")
-
-#: A job that has been changed so often, each time between being decided upon and being written, was not changed.
-_MANY = 100
 
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
@@ -54,7 +51,7 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
             recorded = True
         except Refused:
             refused += 1
-            if refused % _MANY == 0:
+            if refused % MANY == 0:
                 _log.error("job %r cannot be written; is the database damaged?", entry.job.name)
                 await pauses.wait()
             await book.load([entry.job.id])

@@ -42,9 +42,10 @@ def _stopped() -> SchedulerStopped:
 
 
 class _Queue:
-    """Calls for one thread, in order, until it is closed."""
+    """Calls for one thread, in order, until it is closed; then they fail with what `stopped` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopped: Callable[[], Exception]) -> None:
+        self._stopped = stopped
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         # Re-entrant: a signal handler may hand in a call while its thread is handing one in.
         self._gate = threading.RLock()
@@ -55,7 +56,7 @@ class _Queue:
         ticket: Ticket[T] = Ticket()
         with self._gate:
             if self._closed:
-                ticket.fail(_stopped())
+                ticket.fail(self._stopped())
             else:
                 self._calls.put(_Call(work, ticket))
         return ticket
@@ -76,7 +77,7 @@ class _Queue:
             except queue.Empty:
                 return
             if call is not None:
-                call.ticket.fail(_stopped())
+                call.ticket.fail(self._stopped())
 
     def next_group(self) -> list[_Call] | None:
         """Wait for calls: at least one, and whatever else is there; None once the queue is closed and empty."""
@@ -99,14 +100,17 @@ class _Queue:
 class ThreadedWriter:
     """A store's two threads, run by a Trio task; `write` and `read` are for any thread and any event loop.
 
-    `on_commit` hears, in the writing thread, what each transaction did; it must not block or raise.
+    `on_commit` hears, in the writing thread, what each transaction did; it must not block or raise. `stopped` makes the
+    error for calls that come too late.
     """
 
-    def __init__(self, store: Store, on_commit: Callable[[Notes], None]) -> None:
+    def __init__(
+        self, store: Store, on_commit: Callable[[Notes], None], stopped: Callable[[], Exception] = _stopped
+    ) -> None:
         self._store = store
         self._on_commit = on_commit
-        self._writes = _Queue()
-        self._reads = _Queue()
+        self._writes = _Queue(stopped)
+        self._reads = _Queue(stopped)
         #: A connection of its own to read with; None: what is read goes through the writing one.
         self._reader = store.reader()
         self._no_fork_while_writing = NoFork()
