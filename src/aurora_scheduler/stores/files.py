@@ -53,7 +53,8 @@ def _see_that_it_is_a_database(path: Path) -> None:
     size = path.stat().st_size
     if size == 0:
         return
-    look = _immutable(path)
+    with translated(str(path)):
+        look = _immutable(path)
     try:
         look.execute("PRAGMA schema_version").fetchone()
         is_one = size >= _SMALLEST
