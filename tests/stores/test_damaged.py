@@ -169,3 +169,33 @@ def test_of_a_damaged_attempt_nothing_is_made(path, caplog, column, value, statu
         assert any(
             "is left as it is" in record.getMessage() and column in record.getMessage() for record in caplog.records
         )
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        '{"retry_delay": 4611686018427387904}',
+        '{"retry_delay": null}',
+        '{"retry_backoff": Infinity}',
+        '{"max_retries": true}',
+        '{"on_exhausted": "explode"}',
+        '{"runner": "abacus"}',
+        '{"exclude_dates": ["someday"]}',
+        '{"exclude_dates": "2030-12-25"}',
+        '{"only_between": [1]}',
+        '{"only_between": [0, 86400000000]}',
+        "[]",
+    ],
+)
+def test_policies_that_no_release_has_written_are_damage(path, policies):
+    spoil(path, "aurora_jobs", "policies", policies, "id = 'bad'")
+    with opened(path) as store:
+        assert "policies is" in store.job("bad").status_reason
+        assert store.job("bad").policies == make_job().policies
+
+
+def test_a_policy_that_this_release_does_not_know_is_left_out(path):
+    spoil(path, "aurora_jobs", "policies", '{"of_the_future": 5, "max_retries": 7}', "id = 'bad'")
+    with opened(path) as store:
+        assert store.job("bad").status is JobStatus.ACTIVE
+        assert store.job("bad").policies.max_retries == 7
