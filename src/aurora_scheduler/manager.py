@@ -349,14 +349,7 @@ class SchedulerManager:
     def events(self) -> Listener:
         """What happens to jobs and executions from now on, as this process writes it, until the scheduler stops.
 
-        ```python
-        async for event in manager.events():
-            match event:
-                case ExecutionEvent(execution) if execution.status == "failed":
-                    ...
-                case JobEvent(job_id, "deactivated", at, reason):
-                    ...
-        ```
+        Read it with `async for event in manager.events()`, in one task, on any event loop.
 
         Each is a `JobEvent`, an `ExecutionEvent` or an `EventsLost`. Listening begins with this call. At most 1,000
         events wait for a slow reader; then the oldest are let go, and an `EventsLost` tells how many. It never holds up
