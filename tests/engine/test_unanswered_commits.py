@@ -92,3 +92,37 @@ async def test_a_slot_is_given_back_for_each_that_was_begun(world):
         world.check_every_instant(job)
     await world.run(30)
     assert engine.book.slots._free == 2
+
+
+async def test_what_is_found_claimed_while_the_engine_stops_is_left_for_the_next_start(world_on_disk):
+    world = world_on_disk
+    world.create("slow", "in 50 seconds", sleeping(60))
+    job = world.create("job", "in 1 minute", lambda call: None)
+    await world.start()
+    await world.run(59)
+    world.writer.failing_answers = 1
+    await world.run(1.05)  # claimed, and not known to be: its task pauses
+    world.begin_stop(drain=30)
+    await world.settle()
+    world.edit(job, tags=["seen"])  # which has the job read anew
+    await world.run(5)
+    assert world.calls_of(job) == []
+    await world.stop()
+    await world.crash()
+    await world.start()
+    await world.run(5)
+    rows = world.rows(job)
+    assert [row.status for row in rows] == [ExecutionStatus.LOST, ExecutionStatus.SUCCEEDED]
+    assert len(world.calls_of(job)) == 1
+
+
+async def test_a_job_that_is_paused_before_its_claim_is_answered_runs_what_was_claimed(world):
+    job = world.create("job", "every 1 minute", lambda call: None)
+    await world.start()
+    await world.run(59)
+    world.writer.failing_answers = 1
+    await world.run(1.05)
+    world.pause(job)
+    await world.run(300)
+    (row,) = world.rows(job)
+    assert (row.status, len(world.calls)) == (ExecutionStatus.SUCCEEDED, 1)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from faults.evidence import CALLED
+
 __all__ = ["POINTS", "Death", "watch"]
 
 
@@ -50,17 +52,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-_CHANGES = {
-    "created": "create",
-    "updated": "edit",
-    "paused": "pause",
-    "resumed": "resume",
-    "deleted": "delete",
-    "run_requested": "run",
-    "cancel_requested": "cancel",
-    "deactivated": "deactivate",
-    "finished": "finish",
-}
+_CHANGES = CALLED | {"deactivated": "deactivate", "finished": "finish"}
 _STATES = {
     "running": "claim",
     "succeeded": "end",

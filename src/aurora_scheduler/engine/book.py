@@ -102,7 +102,8 @@ class Book:
             scope.cancel()
 
     def _forget_if_over(self, entry: Entry) -> None:
-        over = not entry.needs_task and not entry.attempts and entry.job.status is not JobStatus.UNRESOLVED
+        busy = entry.needs_task or entry.attempts or entry.unanswered
+        over = not busy and entry.job.status is not JobStatus.UNRESOLVED
         if over and not self.is_gone(entry):
             del self._entries[entry.job.id]
 
@@ -160,7 +161,9 @@ class Book:
     def _begin_unanswered(self, snapshot: Snapshot) -> None:
         """Begin what was claimed by a commit that seemed to fail: it took effect, and only the answer was lost."""
         entry = self._entries.get(snapshot.job.id)
-        if entry is None or entry.job.version != snapshot.job.version:  # older than what is known: ends may be missing
+        if self.tending is None or entry is None:  # once stopping, nothing begins any more: it is for the next start
+            return
+        if entry.job.version != snapshot.job.version:  # older than what is known: ends may be missing
             return
         for row in snapshot.open:
             if row.id not in entry.unanswered or row.status is ExecutionStatus.WAITING:
@@ -204,7 +207,7 @@ class Book:
     def launch(self, entry: Entry, execution: Execution) -> None:
         """Start a claimed execution."""
         assert self.performing is not None
-        entry.note_begun(execution.id)
+        entry.note_begun()
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
         if execution.id in self._to_cancel:  # between its claim and now
             attempt.cancel(self._to_cancel[execution.id])

@@ -120,10 +120,9 @@ class Entry:
         if execution_id not in self.attempts and execution_id not in self.unanswered:
             self.unanswered.append(execution_id)
 
-    def note_begun(self, execution_id: str) -> None:
-        """This execution begins: whatever its claim seemed to be, it is answered."""
-        if execution_id in self.unanswered:
-            self.unanswered.remove(execution_id)
+    def note_begun(self) -> None:
+        """A claimed execution begins: its commit was the next after what was known, so no other took effect unseen."""
+        self.unanswered.clear()
 
     def nudge(self) -> None:
         """Wake the job's task, so that it decides anew."""

@@ -10,10 +10,10 @@ import trio
 
 from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
 
-__all__ = ["AWAY", "MANY", "Pauses", "until_there"]
+__all__ = ["AWAY", "Pauses", "until_there"]
 
 #: What does not fit what is stored so often in a row was not decided on something older: the store contradicts itself.
-MANY = 100
+_MANY = 100
 
 T = TypeVar("T")
 _log = logging.getLogger("aurora_scheduler.engine")
@@ -29,15 +29,23 @@ class Pauses:
 
     def __init__(self) -> None:
         self._next = _FIRST
+        self._refused = 0
 
     async def wait(self) -> None:
         """Sleep through the next pause."""
         pause, self._next = self._next, min(2 * self._next, _LONGEST)
         await trio.sleep(pause)
 
+    async def after_refusal(self, what: str) -> None:
+        """A commit was refused: go on at once with what is so now; but not for ever without a pause."""
+        self._refused += 1
+        if self._refused % _MANY == 0:
+            _log.error("%s cannot be written; is the database damaged?", what)
+            await self.wait()
+
     def reset(self) -> None:
         """It went well: the next pause is a short one."""
-        self._next = _FIRST
+        self._next, self._refused = _FIRST, 0
 
 
 async def until_there(call: Callable[[], Awaitable[T]], doing: str) -> T:

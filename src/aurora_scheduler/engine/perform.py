@@ -13,7 +13,7 @@ import trio
 from aurora_scheduler.callbacks import bind, is_async, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
-from aurora_scheduler.engine.patience import AWAY, MANY, Pauses, until_there
+from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
 from aurora_scheduler.instants import SECOND
@@ -93,7 +93,7 @@ def _as_timed_out(ran: float) -> Outcome:
 
 async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcome) -> None:
     """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
-    pauses, refused = Pauses(), 0
+    pauses = Pauses()
     while True:
         outcome = _as_cancelled(attempt, came_to)
         ended = attempt.as_ended()
@@ -113,10 +113,7 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
             )  # fmt: skip
             return
         except Refused:
-            refused += 1
-            if refused % MANY == 0:
-                _log.error("the end of execution %s cannot be written; is the database damaged?", ended.id)
-                await pauses.wait()
+            await pauses.after_refusal(f"the end of execution {ended.id}")
             await book.load([entry.job.id])
         except AWAY as error:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error)

@@ -9,7 +9,7 @@ import trio
 
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Entry
-from aurora_scheduler.engine.patience import AWAY, MANY, Pauses
+from aurora_scheduler.engine.patience import AWAY, Pauses
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import AlreadyRecorded, Refused
@@ -29,7 +29,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
 
 async def _keep_deciding(book: Book, entry: Entry) -> None:
     pauses = Pauses()
-    recorded, refused = False, 0
+    recorded = False
     while True:
         try:
             step = Record(pass_over(entry.job)) if recorded else await _next_step(book, entry)
@@ -46,14 +46,10 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Claim():
                     await _claim(book, entry, step)
             pauses.reset()
-            refused = 0
         except AlreadyRecorded:
             recorded = True
         except Refused:
-            refused += 1
-            if refused % MANY == 0:
-                _log.error("job %r cannot be written; is the database damaged?", entry.job.name)
-                await pauses.wait()
+            await pauses.after_refusal(f"job {entry.job.name!r}")
             await book.load([entry.job.id])
         except AWAY as error:
             # No store, no start. What is due stays due.

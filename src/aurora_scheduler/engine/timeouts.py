@@ -67,6 +67,7 @@ async def _mark(book: Book, entry: Entry, attempt: Attempt) -> None:
         except Fenced:
             return  # which its end finds out, too
         except Refused:
+            await pauses.after_refusal(f"the timeout of execution {attempt.execution.id}")
             await book.load([entry.job.id])
         except AWAY as error:
             _log.warning("marking execution %s waits for the database: %s", attempt.execution.id, error)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.backlog import sort_out
 from aurora_scheduler.rules.changing import renewed
-from aurora_scheduler.rules.firing import Reason, closed, finish_if_over, row_of, stepped
+from aurora_scheduler.rules.firing import Reason, finish_if_over, row_of, stepped
 from aurora_scheduler.rules.overlap import (
     Overlapping,
     has_room,
@@ -27,6 +27,7 @@ from aurora_scheduler.rules.overlap import (
     meet,
     meet_by_hand,
     queue,
+    superseded,
 )
 from aurora_scheduler.rules.timing import coming, following, schedule_of
 
@@ -150,14 +151,10 @@ def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_
     execution = replace(row_of(job, first, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
     if others:  # it is one of those that run in turn
         execution = replace(execution, reason=Reason.BACKLOG)
-    superseded = tuple(
-        closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now)
-        for row in waiting
-        if _is_retry(row) and not keeps_retries(job)
-    )
+    giving_way = () if keeps_retries(job) else [row for row in waiting if _is_retry(row)]
     after = stepped(backlog.job, runs=job.runs + 1)
     new = (*backlog.missed, execution, *queue(job, others, Reason.BACKLOG, new_id))
-    return Claim(Commit(job=after, new=new, moved=superseded, must_last=_runs_once(job)), execution)
+    return Claim(Commit(job=after, new=new, moved=superseded(giving_way, now), must_last=_runs_once(job)), execution)
 
 
 def _come_due_while_busy(

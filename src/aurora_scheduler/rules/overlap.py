@@ -9,7 +9,18 @@ from aurora_scheduler.model import Execution, ExecutionStatus, Job, Trigger
 from aurora_scheduler.rules.firing import Reason, closed, let_pass, row_of
 from aurora_scheduler.rules.timing import coming, fallen_due, following
 
-__all__ = ["QUEUE", "Overlapping", "has_room", "has_turn", "keeps_retries", "meet", "meet_by_hand", "planned", "queue"]
+__all__ = [
+    "QUEUE",
+    "Overlapping",
+    "has_room",
+    "has_turn",
+    "keeps_retries",
+    "meet",
+    "meet_by_hand",
+    "planned",
+    "queue",
+    "superseded",
+]
 
 #: How many firings may wait for their turn.
 QUEUE = 100
@@ -75,7 +86,7 @@ def meet_by_hand(
     places = {"queue_one": 1, "queue_all": QUEUE}.get(job.policies.overlap, 0)
     in_line = replace(request, reason=Reason.QUEUED)
     if job.policies.overlap == "cancel_previous":
-        return Overlapping(job, moved=(in_line, *_superseded(queued, now), *_cancelled(running)))
+        return Overlapping(job, moved=(in_line, *superseded(queued, now), *_cancelled(running)))
     if len(queued) < places:
         return Overlapping(job, moved=(in_line,))
     return Overlapping(job, moved=(closed(request, ExecutionStatus.SKIPPED, Reason.OVERLAP, now),))
@@ -110,11 +121,12 @@ def _take_over(
     return Overlapping(
         replace(after, runs=job.runs),
         (*skipped, *queue(job, [last], Reason.QUEUED, new_id)),
-        (*_superseded(giving_way, now), *_cancelled(running)),
+        (*superseded(giving_way, now), *_cancelled(running)),
     )
 
 
-def _superseded(rows: Sequence[Execution], now: int) -> tuple[Execution, ...]:
+def superseded(rows: Sequence[Execution], now: int) -> tuple[Execution, ...]:
+    """These rows, whose place a newer firing takes."""
     return tuple(closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in rows)
 
 
