@@ -126,3 +126,27 @@ async def test_a_job_that_is_paused_before_its_claim_is_answered_runs_what_was_c
     await world.run(300)
     (row,) = world.rows(job)
     assert (row.status, len(world.calls)) == (ExecutionStatus.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_a_claim_that_was_refused_and_made_anew_begins_once_whoever_looks_on(world, seed):
+    """The row of a run by hand keeps its id; its job is changed just before and just after each of its claims."""
+    world.reorder(seed)
+    job = world.create("job", "every 1 hour", sleeping(1), overlap="queue_all")
+    await world.start()
+    left = 12
+
+    def change() -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            if left % (seed % 3 + 2):
+                world.edit(job, tags=[str(left)])
+
+    for _ in range(3):
+        world.run_by_hand(job)
+    world.writer.before_write = world.writer.after_write = change
+    world.writer.rounds_to_answer = seed % 8
+    await world.run(20)
+    assert len(world.calls) == 3
+    assert {row.status for row in world.rows(job)} == {ExecutionStatus.SUCCEEDED}

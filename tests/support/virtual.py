@@ -79,6 +79,8 @@ class FlakyWriter(InlineWriter):
         self.failing_writes = 0
         self.failing_reads = 0
         self.failing_answers = 0
+        #: How many rounds of the loop pass before a write is answered: others may read what it wrote meanwhile.
+        self.rounds_to_answer = 0
         self.error: Exception = StoreUnavailableError("the store", "it is away for a while")
         self.before_write: Callable[[], object] = lambda: None
         self.after_write: Callable[[], object] = lambda: None
@@ -97,6 +99,10 @@ class FlakyWriter(InlineWriter):
         if self.failing_answers > 0:
             self.failing_answers -= 1
             return _failed(self.error)
+        if self.rounds_to_answer:
+            late: Ticket[T] = Ticket()
+            trio.lowlevel.spawn_system_task(_answer_late, done, late, self.rounds_to_answer)
+            return late
         return done
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
@@ -116,6 +122,15 @@ class FlakyWriter(InlineWriter):
 
     def _refusal(self) -> Ticket[Any] | None:
         return _failed(SchedulerStopped("the store is closed")) if self.is_closed else None
+
+
+async def _answer_late(done: Ticket[T], late: Ticket[T], rounds: int) -> None:
+    for _ in range(rounds):
+        await trio.lowlevel.checkpoint()
+    try:
+        late.answer(done.result())
+    except Exception as error:  # the answer may be an error
+        late.fail(error)
 
 
 def _failed(error: Exception) -> Ticket[Any]:

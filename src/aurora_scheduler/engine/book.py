@@ -102,7 +102,7 @@ class Book:
             scope.cancel()
 
     def _forget_if_over(self, entry: Entry) -> None:
-        busy = entry.needs_task or entry.attempts or entry.unanswered
+        busy = entry.needs_task or entry.attempts or entry.claiming or entry.unanswered
         over = not busy and entry.job.status is not JobStatus.UNRESOLVED
         if over and not self.is_gone(entry):
             del self._entries[entry.job.id]
@@ -166,11 +166,10 @@ class Book:
         if entry.job.version != snapshot.job.version:  # older than what is known: ends may be missing
             return
         for row in snapshot.open:
-            if row.id not in entry.unanswered or row.status is ExecutionStatus.WAITING:
-                continue
-            _log.warning("the claim of execution %s was committed though that had seemed to fail", row.id)
-            self.slots.take_anyway()
-            self.launch(entry, row)
+            if entry.is_unanswered(row):
+                _log.warning("the claim of execution %s was committed though that had seemed to fail", row.id)
+                self.slots.take_anyway()
+                self.launch(entry, row)
 
     def note_changes(self, job_ids: Iterable[str]) -> None:
         """These jobs were changed by a call; `follow_changes` reads them anew."""

@@ -72,7 +72,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("_nudged", "attempts", "job", "scope", "unanswered", "waiting")
+    __slots__ = ("_nudged", "attempts", "claiming", "job", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -81,6 +81,9 @@ class Entry:
         #: The executions whose claims seemed to fail, the last of them: they have not begun. Where one is in the store
         #: all the same, its commit took effect, and only the answer was lost.
         self.unanswered: deque[str] = deque(maxlen=_UNANSWERED)
+        #: The executions whose claims are being committed, one as often as it is tried: a task that was put to rest in
+        #: the midst of it ends it, beside the job's new one.
+        self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
         self._nudged = trio.Event()
@@ -114,6 +117,11 @@ class Entry:
         kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
         self.job, self.waiting = commit.job, tuple(kept)
         self.nudge()
+
+    def is_unanswered(self, row: Execution) -> bool:
+        """Whether the row was claimed here by a commit that seemed to fail, and nobody has begun it or is about to."""
+        known = row.id in self.attempts or row.id in self.claiming
+        return row.id in self.unanswered and not known and row.status is not ExecutionStatus.WAITING
 
     def note_unanswered(self, execution_id: str) -> None:
         """The claim of this execution seemed to fail."""

@@ -86,13 +86,15 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
                 return
             claim = step
         with trio.CancelScope(shield=True):
+            entry.claiming.append(claim.execution.id)
             try:
                 await book.commit(entry, claim.commit)
-            except Exception:
-                entry.note_unanswered(claim.execution.id)
-                raise
-            book.launch(entry, claim.execution)
-            started = True
+                book.launch(entry, claim.execution)
+                started = True
+            finally:
+                entry.claiming.remove(claim.execution.id)
+                if not started:
+                    entry.note_unanswered(claim.execution.id)
     finally:
         if not started:
             book.slots.give_back()
