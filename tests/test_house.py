@@ -24,7 +24,7 @@ FLOORS = {
     2: {"definition", "events", "forks", "options", "ports", "tickets"},
     3: {"clock", "stores", "commands"},
     4: {"engine"},
-    5: {"host"},
+    5: {"host", "runtime"},
     6: {"manager", "preview", "scheduler", "service"},
     7: {"cli", "testing"},
 }

@@ -25,8 +25,8 @@ from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerSt
 from aurora_scheduler.events import Feed
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import Execution
-from aurora_scheduler.ports import Clock, Notes, Store
-from aurora_scheduler.stores import ThreadedWriter
+from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.runtime import Runtime
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["Host"]
@@ -46,10 +46,11 @@ class Host:
     `open` starts the thread, `begin` the firing, `stop` ends both. A host runs once.
     """
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
-        self.clock = clock
-        self.settings = settings
-        self._writer = ThreadedWriter(store, self._on_commit, self._why_stopped)
+    def __init__(self, store: Store, runtime: Runtime, settings: Settings) -> None:
+        self.clock = runtime.clock
+        self.settings = runtime.adapted(settings)
+        self._runtime = runtime
+        self._writer = runtime.writer(store, self._on_commit, self._why_stopped)
         self._pid = os.getpid()
         self._home: Home | None = None
         self._engine: Engine | None = None
@@ -71,6 +72,8 @@ class Host:
     def open(self, home: Home | None) -> None:
         """Start the thread, which opens the store."""
         self._home = home
+        if home is not None:
+            home.waiting = self._runtime.waiting
         _alive.add(self)
         self._thread.start()
 
@@ -200,7 +203,7 @@ class Host:
 
     def _run(self) -> None:
         try:
-            trio.run(self._main)
+            self._runtime.run(self._main)
         except BaseException as error:
             self._failure = failure = _cause(error)
             # Where it is the database that failed, its error says everything: what it is, and what to do.

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from aurora_scheduler import commands
 from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.callbacks import Allowed
-from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
@@ -26,7 +25,8 @@ from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import checked_choice, duration, whole_number
-from aurora_scheduler.ports import Refused, Store
+from aurora_scheduler.ports import Clock, Refused, Store
+from aurora_scheduler.runtime import Runtime, SystemRuntime
 from aurora_scheduler.schedules import load_zone, local_zone_name
 from aurora_scheduler.stores import open_store
 from aurora_scheduler.tickets import Ticket, answered
@@ -68,9 +68,18 @@ class Scheduler:
         self._new_store = partial(open_store, database, durability=durability)
         self._path = self._new_store().path  # a name that cannot be one is refused here, where it was given
         self._timezone = local_zone_name() if timezone is None else load_zone(timezone).key
-        self.clock = SystemClock()
+        self._runtime: Runtime = SystemRuntime()
         self._host: Host | None = None
         self._gate = threading.RLock()
+
+    @property
+    def clock(self) -> Clock:
+        """The only source of time and of ids."""
+        return self._runtime.clock
+
+    def stand_on(self, runtime: Runtime) -> None:
+        """Have another ground than the machine's: before `open`."""
+        self._runtime = runtime
 
     @property
     def state(self) -> str:
@@ -99,7 +108,7 @@ class Scheduler:
         """Open the database in a thread of its own. An open one is left as it is."""
         with self._gate:
             if self._host is None or not self._host.is_open:
-                self._host = Host(self._new_store(), self.clock, self._settings)
+                self._host = Host(self._new_store(), self._runtime, self._settings)
                 self._host.open(home)
             return self._host.opened
 

@@ -100,15 +100,20 @@ class Ticket(Generic[T]):
 
     async def wait(self) -> T:
         """Await the answer on the running event loop, asyncio's or Trio's."""
-        wake, woken = loop_waker()
-        if not self.on_answer(wake):
-            wake()  # a call that is answered at once is still a checkpoint
         try:
-            await woken()
+            await self._until_answered()
         except BaseException:
             self.withdraw()
             raise
         return self._outcome()
+
+    async def _until_answered(self) -> None:
+        if not self._answered:
+            wake, woken = loop_waker()
+            if self.on_answer(wake):
+                await woken()
+                return
+        await _checkpoint()
 
     def _outcome(self) -> T:
         if self._error is not None:
@@ -143,3 +148,11 @@ def loop_waker() -> tuple[Callable[[], None], Callable[[], Awaitable[object]]]:
             loop.call_soon_threadsafe(event.set)
 
     return wake_asyncio, event.wait
+
+
+async def _checkpoint() -> None:
+    """A call that is answered at once lets others have their turn all the same, and can be cancelled."""
+    if sniffio.current_async_library() == "trio":
+        await trio.lowlevel.checkpoint()
+    else:
+        await asyncio.sleep(0)

@@ -66,6 +66,8 @@ class Book:
         self._tend = tend
         self._perform = perform
         self._entries: dict[str, Entry] = {}
+        #: Set while there are jobs that cannot run here, or were a moment ago.
+        self.unresolved = trio.Event()
         self._idle = trio.Event()
         self._to_cancel: Mapping[str, str] = {}
         self._changed: dict[str, None] = {}
@@ -88,12 +90,17 @@ class Book:
         if entry is None:
             entry = self._entries[job_id] = Entry(snapshot.job)
         entry.take(snapshot)
+        self._note_unresolved(entry)
         if not entry.needs_task:
             self._put_to_rest(entry)
             self._forget_if_over(entry)
         elif entry.scope is None and self.tending is not None:
             entry.scope = trio.CancelScope()
             self.tending.start_soon(self._tend, self, entry, entry.scope)
+
+    def _note_unresolved(self, entry: Entry) -> None:
+        if entry.job.status is JobStatus.UNRESOLVED:
+            self.unresolved.set()
 
     def _put_to_rest(self, entry: Entry) -> None:
         # Out of the entry first, then cancelled: a job that is resumed at once gets a new task.
@@ -134,6 +141,7 @@ class Book:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
         await self.writer.write(lambda store: store.commit(commit)).wait()
         entry.apply(commit)
+        self._note_unresolved(entry)
         for row in commit.moved:
             attempt = self.attempts.get(row.id)
             if attempt is not None and row.status is ExecutionStatus.CANCELLING:
@@ -233,6 +241,8 @@ class Book:
         """See whether the callbacks and zones that could not be found are there now."""
         self.callbacks.forget_failures()
         unresolved = [entry for entry in self._entries.values() if entry.job.status is JobStatus.UNRESOLVED]
+        if not unresolved:
+            self.unresolved = trio.Event()
         # Once for all jobs of a zone: where it is not found, it takes a while to say what may have been meant.
         known = {zone for zone in {entry.job.timezone for entry in unresolved} if _is_known(zone)}
         for entry in unresolved:

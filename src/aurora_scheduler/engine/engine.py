@@ -20,6 +20,7 @@ from aurora_scheduler.engine.perform import perform
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
+from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Clock, Snapshot, Writer
 from aurora_scheduler.rules.firing import Reason
@@ -38,7 +39,10 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the engine can be told. Times in seconds; `poll` and `prune_every` can be None: never."""
+    """What the engine can be told. Times in seconds; `poll` and `prune_every` can be None: never.
+
+    `inline`: plain functions are called in the loop itself, for simulations, and not in worker threads.
+    """
 
     max_workers: int = 40
     max_concurrent: int = 1000
@@ -51,6 +55,7 @@ class Settings:
     unresolved_every: float = 60.0
     prune_every: float | None = 60.0
     watch_clock: bool = True
+    inline: bool = False
 
 
 class Engine:
@@ -65,9 +70,10 @@ class Engine:
         self.is_owner = False
         #: Whether callbacks were left behind that would not end.
         self.abandoned = False
-        runners = Runners(clock, home, settings.max_workers, settings.runner)
+        workers = Workers(settings.max_workers, inline=settings.inline)
+        runners = Runners(clock, home, workers, settings.runner)
         slots = Slots(settings.max_concurrent)
-        callbacks = Callbacks(settings.allowed)
+        callbacks = Callbacks(settings.allowed, inline=settings.inline)
         self.book = Book(writer, clock, self.owner, runners, slots, callbacks, tend=tend, perform=perform)
         self._stands_by = False
         self._stopping = trio.Event()

@@ -46,8 +46,9 @@ async def follow_others(book: Book, every: float) -> None:
 
 
 async def retry_unresolved(book: Book, every: float) -> None:
-    """Try the callbacks and zones again that could not be found."""
+    """While there are callbacks or zones that could not be found, try them again every so many seconds."""
     while True:
+        await book.unresolved.wait()
         await trio.sleep(every)
         try:
             await book.try_unresolved()

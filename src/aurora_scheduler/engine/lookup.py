@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import trio
 
-from aurora_scheduler.callbacks import ANY, Allowed, resolve
+from aurora_scheduler.callbacks import Allowed, resolve
+from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.model import CallbackName
@@ -20,11 +20,11 @@ __all__ = ["Callbacks"]
 class Callbacks:
     """The functions behind the names, remembered, failures included until `forget_failures`."""
 
-    def __init__(self, allowed: Allowed = ANY) -> None:
+    def __init__(self, allowed: Allowed, *, inline: bool) -> None:
         self._allowed = allowed
         self._found: dict[CallbackName, Callable[..., Any] | CallbackError] = {}
         self._looking: dict[CallbackName, trio.Event] = {}
-        self._limiter = anyio.CapacityLimiter(1)
+        self._workers = Workers(1, inline=inline)
 
     async def find(self, name: CallbackName) -> Callable[..., Any]:
         """The function. Raises `CallbackError` where it cannot be found."""
@@ -41,7 +41,7 @@ class Callbacks:
             return
         done = self._looking[name] = trio.Event()
         try:
-            self._found[name] = await anyio.to_thread.run_sync(_resolve, name, self._allowed, limiter=self._limiter)
+            self._found[name] = await self._workers.call(partial(_resolve, name, self._allowed))
         finally:
             del self._looking[name]
             done.set()

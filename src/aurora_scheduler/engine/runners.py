@@ -10,16 +10,16 @@ import asyncio
 import contextvars
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
-import anyio
-import anyio.to_thread
 import sniffio
 import trio
 
 from aurora_scheduler.callbacks import raised, returned
 from aurora_scheduler.engine.entries import Attempt
+from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock
@@ -49,12 +49,11 @@ class Runner(Protocol):
 class Runners:
     """The places there are, and which one a job's callback runs in."""
 
-    def __init__(self, clock: Clock, home: Home | None, max_workers: int, default: str) -> None:
+    def __init__(self, clock: Clock, home: Home | None, workers: Workers, default: str) -> None:
         self._clock = clock
         self._home = home
         self._default = default
-        # Not anyio's own limiter: the application's worker threads and ours do not wait for each other.
-        self._workers = anyio.CapacityLimiter(max_workers)
+        self._workers = workers
 
     def choose(self, runner: str, is_async: bool) -> Runner:
         """The runner for a job's `runner` option: "auto" takes the scheduler's default where that fits."""
@@ -87,7 +86,7 @@ class Runners:
         # Abandoning is for the end of the scheduler alone: the thread is let go, and its firing recovered at the next
         # start. Until then an attempt holds its thread, and its job's slot, until it returns.
         with attempt.scope:
-            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._workers)
+            return await self._workers.call(call, abandon=True)
         return _CANCELLED
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
@@ -112,6 +111,8 @@ class Home:
         #: Has the loop call something soon; raises `RuntimeError` when the loop is gone.
         self._post = post
         self._start = start
+        #: Entered while a callback runs there.
+        self.waiting: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @classmethod
     def here(cls) -> Home | None:
@@ -126,6 +127,10 @@ class Home:
 
     async def run(self, attempt: Attempt, clock: Clock, call: Callable[[], Awaitable[Any]]) -> Outcome:
         """Have the home loop await `call()`, in a copy of this context; cancelling here cancels there."""
+        with self.waiting():
+            return await self._run(attempt, clock, call)
+
+    async def _run(self, attempt: Attempt, clock: Clock, call: Callable[[], Awaitable[Any]]) -> Outcome:
         outcome: Ticket[Outcome] = Ticket()
         begun: Ticket[Callable[[], object]] = Ticket()
         context = contextvars.copy_context()
