@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 
-__all__ = ["SystemClock", "new_id"]
+__all__ = ["Ids", "SystemClock", "new_id", "seeded"]
 
 
 class SystemClock:
     """The machine's wall clock, and ids that sort by it. Safe to use from any thread."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self._chance = random.Random(seed) if seed is not None else random.SystemRandom()
-        self._lock = threading.Lock()
-        self._last = 0
+        self.new_id = Ids(self.now, random.SystemRandom() if seed is None else seeded(seed))
 
     def now(self) -> int:
         """The instant: microseconds since the epoch, UTC."""
@@ -25,11 +24,21 @@ class SystemClock:
         """Seconds since some moment, by a clock that nobody sets: for durations."""
         return time.monotonic()
 
-    def new_id(self) -> str:
-        """A new id: 32 hexadecimal digits, the instant first, so that later ids sort after earlier ones."""
+
+class Ids:
+    """Gives new ids: 32 hexadecimal digits, the instant first, so that later ids sort after earlier ones."""
+
+    def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
+        self._now = now
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def __call__(self) -> str:
+        """The next id."""
         with self._lock:
             # Two ids in one microsecond, or after the clock was set back a little, must still sort as they came.
-            self._last = max(self._last + 1, self.now())
+            self._last = max(self._last + 1, self._now())
             return new_id(self._last, self._chance.getrandbits(64))
 
 
@@ -40,3 +49,8 @@ def new_id(instant: int, chance: int) -> str:
     '00000000000f424000000000000000ff'
     """
     return f"{instant:016x}{chance:016x}"
+
+
+def seeded(seed: int) -> random.Random:
+    """A source of chance that gives the same for the same seed."""
+    return random.Random(seed)

@@ -65,8 +65,9 @@ class Scheduler:
             keep_executions=whole_number("keep_executions", keep_executions, least=1),
             keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
         )
-        self._new_store = partial(open_store, database, durability=durability)
-        self._path = self._new_store().path  # a name that cannot be one is refused here, where it was given
+        self._new_store: Callable[[], Store] = partial(open_store, database, durability=durability)
+        store = open_store(database, durability=durability)  # a name that cannot be one is refused where it was given
+        self._path, self.in_memory = store.path, store.in_memory
         self._timezone = local_zone_name() if timezone is None else load_zone(timezone).key
         self._runtime: Runtime = SystemRuntime()
         self._host: Host | None = None
@@ -80,6 +81,14 @@ class Scheduler:
     def stand_on(self, runtime: Runtime) -> None:
         """Have another ground than the machine's: before `open`."""
         self._runtime = runtime
+
+    def keep_in(self, new_store: Callable[[], Store]) -> None:
+        """Have another store than the database's name says: before `open`."""
+        self._new_store = new_store
+
+    def check(self) -> None:
+        """Raise `SchedulerStopped` where no calls are taken, and say why."""
+        self._open_host().check()
 
     @property
     def state(self) -> str:

@@ -58,6 +58,13 @@ class CronService:
             allow_callbacks=allow_callbacks,
         )
 
+    @classmethod
+    def of(cls, scheduler: Scheduler) -> CronService:
+        """The plain facade of a scheduler that has another one already."""
+        service = cls.__new__(cls)
+        service._scheduler = scheduler
+        return service
+
     def __repr__(self) -> str:
         return f"<CronService {self._scheduler.state}>"
 

@@ -98,6 +98,23 @@ class Ticket(Generic[T]):
                 raise
         return self._outcome()
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer, or an error, is there."""
+        return self._answered
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that was given for an answer; None: there is none, or no answer yet."""
+        return self._error
+
+    def pass_on(self, other: Ticket[T]) -> None:
+        """Give the answer that is there to another ticket."""
+        if self._error is not None:
+            other.fail(self._error)
+        else:
+            other.answer(self._outcome())
+
     async def wait(self) -> T:
         """Await the answer on the running event loop, asyncio's or Trio's."""
         try:

@@ -9,8 +9,9 @@ import trio
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus
+from aurora_scheduler.testing.clock import VirtualClock
 from support.lives import DAY, HOUR, MINUTE, START
-from support.virtual import VirtualClock, sleeping
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
 
@@ -46,7 +47,7 @@ async def test_the_same_world_twice_does_the_same_in_the_same_order(world):
     begun = [call.begun for call in world.calls]
     assert begun == sorted(begun)
     assert len({call.execution_id for call in world.calls}) == len(world.calls)
-    one, two = VirtualClock(world.mock, seed=3), VirtualClock(world.mock, seed=3)
+    one, two = VirtualClock(world.mock, START, seed=3), VirtualClock(world.mock, START, seed=3)
     assert [one.new_id() for _ in range(5)] == [two.new_id() for _ in range(5)]
 
 

@@ -1,8 +1,7 @@
 """The real engine on a virtual clock: days pass in milliseconds, the same way every time.
 
 A `World` has the real store behind an `InlineWriter`, the real engine in the test's nursery, and Trio's `MockClock`,
-which it moves itself: it waits until no task can go on and no worker thread works, then jumps to the next deadline.
-(The clock's own autojump does not see worker threads.)
+which a driver moves: it waits until no task can go on and no worker thread works, then jumps to the next deadline.
 
 All jobs share two callbacks, `act` (async) and `work` (plain), which look up in the world what the job's part is.
 Before it plays, each sees to it that its claim is in the store: nothing ever runs without.
@@ -12,8 +11,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,119 +21,22 @@ import trio.testing
 from trio._core import _run
 
 from aurora_scheduler import commands
-from aurora_scheduler.clock import new_id
 from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Engine, Settings
-from aurora_scheduler.errors import SchedulerStopped, StoreUnavailableError
 from aurora_scheduler.instants import SECOND, instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
 from aurora_scheduler.ports import Notes, Store
 from aurora_scheduler.stores import InlineWriter
 from aurora_scheduler.stores.sqlite import SqliteStore
-from aurora_scheduler.tickets import Ticket
+from aurora_scheduler.testing.clock import VirtualClock
+from aurora_scheduler.testing.driver import Driver
+from aurora_scheduler.testing.faults import FaultyWriter
 from support.lives import START, check_attempts, check_instants, check_overlap, instants_of
 
-__all__ = ["Call", "FlakyWriter", "VirtualClock", "World", "act", "sleeping", "work"]
+__all__ = ["Call", "World", "act", "sleeping", "work"]
 
 T = TypeVar("T")
 Part = Callable[["Call"], Any]
-
-
-class VirtualClock:
-    """A wall clock that goes with a mock clock, can be set, and gives ids from a seed."""
-
-    def __init__(self, mock: trio.testing.MockClock, start: int = START, seed: int = 0) -> None:
-        self._mock = mock
-        self._start = start
-        self._chance = random.Random(seed)
-        self._lock = threading.Lock()
-        self._last = 0
-
-    def now(self) -> int:
-        """The wall clock's instant."""
-        return self._start + round(self._mock.current_time() * SECOND)
-
-    def monotonic(self) -> float:
-        """The mock clock's seconds."""
-        return self._mock.current_time()
-
-    def set(self, by: float) -> None:
-        """Set the wall clock, and it alone, by so many seconds."""
-        self._start += round(by * SECOND)
-
-    def new_id(self) -> str:
-        """An id that sorts after those before it."""
-        with self._lock:
-            self._last = max(self._last + 1, self.now())
-            return new_id(self._last, self._chance.getrandbits(64))
-
-
-class FlakyWriter(InlineWriter):
-    """An inline writer whose store can be away for a while, and that can be looked at between two transactions."""
-
-    def __init__(self, store: Store, on_commit: Callable[[Notes], None]) -> None:
-        super().__init__(store, on_commit)
-        self.failing_writes = 0
-        self.failing_reads = 0
-        self.failing_answers = 0
-        #: How many rounds of the loop pass before a write is answered: others may read what it wrote meanwhile.
-        self.rounds_to_answer = 0
-        self.error: Exception = StoreUnavailableError("the store", "it is away for a while")
-        self.before_write: Callable[[], object] = lambda: None
-        self.after_write: Callable[[], object] = lambda: None
-        self.is_closed = False
-
-    def write(self, work: Callable[[Store], T]) -> Ticket[T]:
-        """Do the work, unless the store is away."""
-        if (ticket := self._refusal()) is not None:
-            return ticket
-        if self.failing_writes > 0:
-            self.failing_writes -= 1
-            return _failed(self.error)
-        self.before_write()
-        done = super().write(work)
-        self.after_write()
-        if self.failing_answers > 0:
-            self.failing_answers -= 1
-            return _failed(self.error)
-        if self.rounds_to_answer:
-            late: Ticket[T] = Ticket()
-            trio.lowlevel.spawn_system_task(_answer_late, done, late, self.rounds_to_answer)
-            return late
-        return done
-
-    def read(self, work: Callable[[Store], T]) -> Ticket[T]:
-        """Do the work, unless the store is away."""
-        if (ticket := self._refusal()) is not None:
-            return ticket
-        if self.failing_reads > 0:
-            self.failing_reads -= 1
-            return _failed(self.error)
-        return super().read(work)
-
-    def close(self) -> None:
-        """Close the store, once."""
-        if not self.is_closed:
-            self.is_closed = True
-            super().close()
-
-    def _refusal(self) -> Ticket[Any] | None:
-        return _failed(SchedulerStopped("the store is closed")) if self.is_closed else None
-
-
-async def _answer_late(done: Ticket[T], late: Ticket[T], rounds: int) -> None:
-    for _ in range(rounds):
-        await trio.lowlevel.checkpoint()
-    try:
-        late.answer(done.result())
-    except Exception as error:  # the answer may be an error
-        late.fail(error)
-
-
-def _failed(error: Exception) -> Ticket[Any]:
-    ticket: Ticket[Any] = Ticket()
-    ticket.fail(error)
-    return ticket
 
 
 @dataclass(eq=False)
@@ -178,7 +78,9 @@ class World(trio.abc.Clock):
         _world = self
         self.reorder(0)
         self.mock = trio.testing.MockClock()
-        self.clock = VirtualClock(self.mock)
+        self.clock = VirtualClock(self.mock, START)
+        self._driver = Driver(self.mock)
+        self._driver.check = self._see_that_it_lives
         self.path = path
         self.calls: list[Call] = []
         self.final: dict[str, Execution] = {}
@@ -189,8 +91,6 @@ class World(trio.abc.Clock):
         self._scope = trio.CancelScope()
         self._over = trio.Event()
         self._stopping = False
-        self._parked = 0
-        self._never = threading.Event()
         self.open()
 
     # -- the clock of the Trio run ------------------------------------------------------------------------------
@@ -218,7 +118,7 @@ class World(trio.abc.Clock):
         """Open the store."""
         self.store = SqliteStore(self.path)
         self.store.open()
-        self.writer = FlakyWriter(self.store, self._on_commit)
+        self.writer = FaultyWriter(self.store, self._on_commit)
         self._calls = InlineWriter(self.store, self._on_commit)
 
     def _on_commit(self, notes: Notes) -> None:
@@ -289,25 +189,15 @@ class World(trio.abc.Clock):
 
     async def settle(self) -> None:
         """Wait until nothing can go on before time does: no task, no worker thread."""
-        while True:
-            await trio.testing.wait_all_tasks_blocked()
-            if self.failure is not None:
-                raise self.failure
-            if trio.testing.active_thread_count() <= self._parked:
-                return
-            self._never.wait(0.0005)  # the thread's own work, in real time
+        await self._driver.settle()
+
+    def _see_that_it_lives(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
     async def run(self, seconds: float) -> None:
         """Let so much virtual time pass."""
-        end = self.mock.current_time() + seconds
-        while True:
-            await self.settle()
-            now = self.mock.current_time()
-            if now >= end:
-                return
-            ahead = min(trio.lowlevel.current_statistics().seconds_to_next_deadline, end - now)
-            # A step that is lost in rounding would never arrive.
-            self.mock.jump(max(ahead, math.nextafter(now, math.inf) - now))
+        await self._driver.run(seconds)
 
     async def run_to(self, instant: int) -> None:
         """Let virtual time pass until the wall clock shows this."""
@@ -315,20 +205,16 @@ class World(trio.abc.Clock):
 
     async def run_until(self, so: Callable[[], bool], at_most: float = 3600.0) -> None:
         """Let virtual time pass, from deadline to deadline, until something is so."""
-        end = self.mock.current_time() + at_most
-        await self.settle()
-        while not so():
-            ahead = min(trio.lowlevel.current_statistics().seconds_to_next_deadline, end - self.mock.current_time())
-            assert ahead > 0, "it never came to be so"
-            await self.run(max(ahead, 1e-6))
+        await self._driver.run(at_most, so)
+        assert so(), "it never came to be so"
 
     async def park(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
         """What a worker thread waits for; meanwhile, time may pass."""
-        self._parked += 1
+        self._driver.parked += 1
         try:
             return await function(*args)
         finally:
-            self._parked -= 1
+            self._driver.parked -= 1
 
     @property
     def now(self) -> int:
