@@ -161,6 +161,12 @@ class Host:
             return Health(status="stopped", reason="it takes calls, and was not started", store=trouble or "ok")
         return self._engine.health(lag, trouble)
 
+    @property
+    def blocking(self) -> str | None:
+        """Which callback blocks the loop just now, as far as that is seen."""
+        blocking = None if self._engine is None else self._engine.blocking
+        return None if blocking is None else str(blocking)
+
     def check(self) -> None:
         """Raise `SchedulerStopped` where calls are not taken."""
         self._check_process()

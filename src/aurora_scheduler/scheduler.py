@@ -64,6 +64,7 @@ class Scheduler:
             max_concurrent=whole_number("max_concurrent", max_concurrent, least=1),
             keep_executions=whole_number("keep_executions", keep_executions, least=1),
             keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
+            watch_loop=True,
         )
         self._new_store: Callable[[], Store] = partial(open_store, database, durability=durability)
         store = open_store(database, durability=durability)  # a name that cannot be one is refused where it was given
@@ -108,7 +109,8 @@ class Scheduler:
         """How the scheduler is whose loop did not say it within `HEALTH_WITHIN`."""
         if self.state == "stopped":
             return Health(status="stopped", reason="it has just stopped")
-        reason = f"its loop has not answered for {HEALTH_WITHIN:.0f} s: an async callback blocks it"
+        known = None if self._host is None else self._host.blocking
+        reason = f"its loop has not answered for {HEALTH_WITHIN:.0f} s: {known or 'an async callback'} blocks it"
         return Health(status="degraded", reason=reason, loop_lag=HEALTH_WITHIN)
 
     # -- life ---------------------------------------------------------------------------------------------------

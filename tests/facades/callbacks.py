@@ -171,6 +171,23 @@ async def block_the_loop(stage: str) -> dict[str, Any]:
     return wait_in_thread(stage)
 
 
+async def block_in_a_child(stage: str) -> None:
+    """The same, in a task of its own."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+        nursery.start_soon(block_the_loop, stage)
+        on(stage).notes.append("opened")
+        await anyio.to_thread.run_sync(on(stage).ended.wait, DEADLINE)
+        nursery.cancel_scope.cancel()
+
+
+async def spin(stage: str) -> None:
+    """Blocks the loop by thinking."""
+    on(stage).begun.set()
+    while not on(stage).may_end.is_set():
+        sum(range(1000))
+
+
 async def wait_async(stage: str) -> dict[str, Any]:
     """Waits on whichever loop it is awaited on, and notes how that ended."""
     played = on(stage)

@@ -76,7 +76,8 @@ def test_a_loop_that_is_blocked_is_degraded(stage: Stage):
         health = cron.health()
         stage.may_end.set()
         assert health.status == "degraded"
-        assert "an async callback blocks it" in (health.reason or "")
+        assert "its loop has not answered for 2 s" in (health.reason or "")
+        assert "block_the_loop of job 'blocks' blocks it" in (health.reason or "")
         assert not health.is_ok
         eventually(lambda: cron.health().status == "ok")
 

@@ -20,6 +20,7 @@ from aurora_scheduler.engine.perform import perform
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
+from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Clock, Snapshot, Writer
@@ -56,6 +57,8 @@ class Settings:
     prune_every: float | None = 60.0
     watch_clock: bool = True
     inline: bool = False
+    watch_loop: bool = False
+    """Whether a thread looks on for what blocks the loop: in real time only."""
 
 
 class Engine:
@@ -70,8 +73,9 @@ class Engine:
         self.is_owner = False
         #: Whether callbacks were left behind that would not end.
         self.abandoned = False
+        self._watch = LoopWatch(clock)
         workers = Workers(settings.max_workers, inline=settings.inline)
-        runners = Runners(clock, home, workers, settings.runner)
+        runners = Runners(clock, home, workers, settings.runner, self._watch)
         slots = Slots(settings.max_concurrent)
         callbacks = Callbacks(settings.allowed, inline=settings.inline)
         self.book = Book(writer, clock, self.owner, runners, slots, callbacks, tend=tend, perform=perform)
@@ -93,6 +97,8 @@ class Engine:
         async with trio.open_nursery() as keeping:
             async with trio.open_nursery() as performing:
                 self.book.performing = performing
+                if self.settings.watch_loop:
+                    keeping.start_soon(self._watch.run, performing)
                 async with trio.open_nursery() as tending:
                     tending.start_soon(self._own_and_load, keeping, tending)
                     await self._stopping.wait()
@@ -104,13 +110,19 @@ class Engine:
             self.is_owner = False
             await self.writer.write(lambda store: store.disown()).wait()
 
+    @property
+    def blocking(self) -> Blocking | None:
+        """The callback that blocks the loop just now, as far as that is seen. From any thread."""
+        return self._watch.blocking
+
     def health(self, lag: float, trouble: str | None) -> Health:
         """How it is; `lag` is for how long the one who asks had to wait, `trouble` what is wrong with the store."""
-        book, lag = self.book, max(lag, self.book.lag)
+        book, lag = self.book, max(lag, self._watch.lag, self.book.lag)
         overdue = book.overdue(SECOND)
+        culprit = "does a callback block it?" if self.blocking is None else f"{self.blocking} blocked it"
         wrong = [
             *([] if trouble is None else [trouble]),
-            *([f"its loop was {lag:.1f} s late: does a callback block it?"] if lag > _LATE else []),
+            *([f"its loop was {lag:.1f} s late: {culprit}"] if lag > _LATE else []),
             *([f"{overdue:,} job(s) are overdue"] if overdue else []),
         ]
         status, reason = ("degraded", "; ".join(wrong)) if wrong else ("ok", None)

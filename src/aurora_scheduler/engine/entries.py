@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 import trio
 
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, Trigger
+from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["Attempt", "Entry"]
+__all__ = ["Attempt", "Entry", "current_execution"]
+
+#: The id of the execution whose callback runs in this context; None outside of callbacks.
+current_execution: ContextVar[str | None] = ContextVar("aurora_scheduler_execution", default=None)
 
 #: How many claims of a job that seemed to fail are remembered.
 _UNANSWERED = 10_000
@@ -22,6 +26,8 @@ class Attempt:
     """One attempt that runs here."""
 
     execution: Execution
+    callback: CallbackName | None = None
+    """What it calls; None before it is looked up."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     interruptible: bool = False
     """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ import trio
 
 from aurora_scheduler.callbacks import bind, is_async, raised
 from aurora_scheduler.engine.book import Book
-from aurora_scheduler.engine.entries import Attempt, Entry
+from aurora_scheduler.engine.entries import Attempt, Entry, current_execution
 from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
@@ -22,12 +21,9 @@ from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import settle
 from aurora_scheduler.rules.firing import Reason
 
-__all__ = ["current_execution", "perform"]
+__all__ = ["perform"]
 
 _log = logging.getLogger("aurora_scheduler.engine")
-
-#: The id of the execution whose callback runs in this context; None outside of callbacks.
-current_execution: ContextVar[str | None] = ContextVar("aurora_scheduler_execution", default=None)
 
 
 async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
@@ -44,6 +40,7 @@ async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
 
 async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
     job, execution = entry.job, attempt.execution
+    attempt.callback = job.callback
     try:
         function = await book.callbacks.find(job.callback)
     except CallbackError as error:

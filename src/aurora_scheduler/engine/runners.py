@@ -19,6 +19,7 @@ import trio
 
 from aurora_scheduler.callbacks import raised, returned
 from aurora_scheduler.engine.entries import Attempt
+from aurora_scheduler.engine.watch import LoopWatch
 from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import ExecutionStatus, Outcome
@@ -49,8 +50,9 @@ class Runner(Protocol):
 class Runners:
     """The places there are, and which one a job's callback runs in."""
 
-    def __init__(self, clock: Clock, home: Home | None, workers: Workers, default: str) -> None:
+    def __init__(self, clock: Clock, home: Home | None, workers: Workers, default: str, watch: LoopWatch) -> None:
         self._clock = clock
+        self._watch = watch
         self._home = home
         self._default = default
         self._workers = workers
@@ -67,7 +69,7 @@ class Runners:
         attempt.make_interruptible()
         attempt.begin(self._clock)
         try:
-            with attempt.scope:
+            with self._watch.over(attempt), attempt.scope:
                 return returned(await function(**arguments))
         except BaseException as error:
             if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
