@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
 import pytest
 import trio
@@ -42,13 +43,13 @@ def test_it_is_named_while_it_blocks_with_its_stack_and_told_of_when_it_is_over(
     assert "aurora_scheduler/engine" not in message
     assert ("played.may_end.wait(DEADLINE)" in message) == (callback is not callbacks.spin)
     assert record.levelname == "WARNING"
-    assert (record.job_id, record.execution_id) == (job_id, execution.id)
+    assert _about(record) == (job_id, execution.id)
 
     stage.may_end.set()
     eventually(lambda: len(told(caplog)) == 2)
     over = told(caplog)[1]
     assert "had blocked the scheduler's loop for" in over.getMessage()
-    assert (over.job_id, over.execution_id) == (job_id, execution.id)
+    assert _about(over) == (job_id, execution.id)
     eventually(lambda: cron.health().status == "ok")
 
 
@@ -74,9 +75,7 @@ def test_each_of_several_is_named(cron: CronService, caplog: pytest.LogCaptureFi
             )
             cron.run_job(job_id)
         for number in (1, 2):
-            eventually(
-                lambda number=number: len([each for each in told(caplog) if " has " in each.getMessage()]) == number
-            )
+            eventually(partial(_are_named, caplog, number))
             (first if first.begun.is_set() and not first.ended.is_set() else second).may_end.set()
         eventually(lambda: len(told(caplog)) == 4)
     messages = [record.getMessage() for record in told(caplog)]
@@ -138,5 +137,18 @@ def _looks(monkeypatch: pytest.MonkeyPatch) -> list[trio.lowlevel.Task | None]:
     looks: list[trio.lowlevel.Task | None] = []
     look = watch._running_task
     monkeypatch.setattr(watch, "_LOOK_EVERY", 0.01)
-    monkeypatch.setattr(watch, "_running_task", lambda nursery: (looks.append(look(nursery)), looks[-1])[1])
+
+    def noting(nursery: trio.Nursery) -> trio.lowlevel.Task | None:
+        looks.append(look(nursery))
+        return looks[-1]
+
+    monkeypatch.setattr(watch, "_running_task", noting)
     return looks
+
+
+def _are_named(caplog: pytest.LogCaptureFixture, number: int) -> bool:
+    return sum(" has " in record.getMessage() for record in told(caplog)) == number
+
+
+def _about(record: logging.LogRecord) -> tuple[object, object]:
+    return record.__dict__["job_id"], record.__dict__["execution_id"]
