@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_scheduler import clock
 from aurora_scheduler.clock import SystemClock, new_id
 
 NOW = 2_000_000_000_000_000
@@ -88,3 +93,61 @@ def test_the_chance_of_a_seeded_clock_repeats():
     assert chance(7) != chance(8)
     assert chance(0) == chance(0), "0 is a seed too"
     assert len(set(chance(7))) == 20
+
+
+@pytest.mark.trio
+class TestBeingSet:
+    """Nobody sets the clock of a machine that others work on: the timer that Linux would cancel is played by a pipe."""
+
+    async def test_where_the_system_tells_it_is_waited_for(self, monkeypatch):
+        told, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        read = os.read
+
+        def cancelled(file, count):
+            read(file, count)
+            raise OSError(errno.ECANCELED, "the clock was set")
+
+        monkeypatch.setattr(clock, "_timer", lambda: told)
+        monkeypatch.setattr(os, "read", cancelled)
+        with SystemClock().watched() as until_set:
+            for _ in range(3):
+                assert not await _returns_at_once(until_set)
+                os.write(tell, b"the time")
+                assert await _returns_at_once(until_set)
+            os.write(tell, b"the time")  # while nobody waits
+            assert await _returns_at_once(until_set)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(told)
+        os.close(tell)
+
+    async def test_another_error_is_no_step(self, monkeypatch):
+        told, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+        def fails(file, count):
+            raise OSError(errno.EIO, "broken")
+
+        monkeypatch.setattr(clock, "_timer", lambda: told)
+        monkeypatch.setattr(os, "read", fails)
+        with SystemClock().watched() as until_set:
+            os.write(tell, b"the time")
+            with pytest.raises(OSError, match="broken"):
+                await until_set()
+        os.close(tell)
+
+    @pytest.mark.skipif(not hasattr(os, "timerfd_create"), reason="needs Linux, and Python 3.13")
+    async def test_a_clock_that_nobody_sets_is_quiet(self):
+        with SystemClock().watched() as until_set:
+            assert not await _returns_at_once(until_set)
+
+    async def test_where_the_system_does_not_tell_it_may_have_been_set_every_second(self, monkeypatch, autojump_clock):
+        monkeypatch.setattr(clock, "_timer", lambda: None)
+        with SystemClock().watched() as until_set:
+            began = trio.current_time()
+            await until_set()
+            assert trio.current_time() - began == 1
+
+
+async def _returns_at_once(wait):
+    with trio.move_on_after(0.02) as scope:
+        await wait()
+    return not scope.cancelled_caught

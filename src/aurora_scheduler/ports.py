@@ -5,7 +5,7 @@ The engine and the stores see only these protocols, never each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -27,6 +27,13 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some moment, by a clock that nobody sets: for durations."""
+        ...
+
+    def watched(self) -> AbstractContextManager[Callable[[], Awaitable[object]]]:
+        """Within it: what to await until the wall clock was set, or the machine has slept; at most a second late.
+
+        It may return where nothing of the kind was; what happens while nobody awaits it is told the next time.
+        """
         ...
 
     def new_id(self) -> str:

@@ -71,16 +71,19 @@ class TestClock:
         await world.run(3600)
         world.check_every_instant(job)
 
-    async def test_a_small_step_is_no_matter(self, world, caplog):
+    @pytest.mark.parametrize("tells", [False, True], ids=["looked at", "told"])
+    async def test_a_small_step_is_no_matter_until_they_add_up(self, world, caplog, tells):
         caplog.set_level("INFO")
         job = world.create("steady", "every 1 minute", lambda call: None)
+        world.clock.tells = tells
         await world.start(watch_clock=True)
         for _ in range(10):
             await world.run(59.9)
             world.clock.set(0.1)
         await world.run(60)
         world.check_every_instant(job)
-        assert not any("wall clock" in record.getMessage() for record in caplog.records)
+        told = [record.getMessage() for record in caplog.records if "wall clock" in record.getMessage()]
+        assert told == ["the wall clock moved by 0.6 s against the monotonic one"]
 
     async def test_a_retry_waits_by_the_wall_clock_too(self, world):
         job = world.create("shaky", "every 3 hours", lambda call: {"success": call.attempt > 1}, retry_delay=3600)

@@ -57,8 +57,6 @@ class Book:
         self.callbacks = callbacks
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
-        #: For how many seconds the loop was late when that was looked at last.
-        self.lag = 0.0
         #: Where the jobs' tasks run; None: no task is started, before and after the firing.
         self.tending: trio.Nursery | None = None
         #: Where the attempts run.

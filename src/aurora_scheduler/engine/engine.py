@@ -117,7 +117,7 @@ class Engine:
 
     def health(self, lag: float, trouble: str | None) -> Health:
         """How it is; `lag` is for how long the one who asks had to wait, `trouble` what is wrong with the store."""
-        book, lag = self.book, max(lag, self._watch.lag, self.book.lag)
+        book, lag = self.book, max(lag, self._watch.lag)
         overdue = book.overdue(SECOND)
         culprit = "does a callback block it?" if self.blocking is None else f"{self.blocking} blocked it"
         wrong = [

@@ -11,14 +11,14 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.ports import Store
+from aurora_scheduler.ports import Clock, Store
 
 __all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
 
 _log = logging.getLogger("aurora_scheduler.keeper")
 
 _DAY = 86_400 * SECOND
-#: A wall clock that went this much otherwise than the monotonic one in a second was set, or the machine slept.
+#: A wall clock that went this much otherwise than the monotonic one was set, or the machine slept.
 _STEP = SECOND // 2
 #: Set back by more than this, it was wrong before, and firings are computed anew; by less, jobs wait for their time.
 _CORRECTION = 3 * 3600 * SECOND
@@ -87,13 +87,20 @@ async def _in_bits(book: Book, prune: Callable[[Store], int]) -> None:
 
 async def watch_clock(book: Book) -> None:
     """Have every task look at the clock again when it was set, or when the machine has slept."""
-    while True:  # time passing is the event that is waited for
-        before, began = book.clock.now(), book.clock.monotonic()
-        await trio.sleep(1)
-        book.lag = max(0.0, book.clock.monotonic() - began - 1)
-        step = book.clock.now() - before - SECOND
-        if abs(step) > _STEP:
-            _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
-            if step < -_CORRECTION:
-                await book.rewind()
-            book.nudge_all()
+    clock = book.clock
+    with clock.watched() as until_set:
+        before = _ahead(clock)
+        while True:
+            await until_set()
+            step = _ahead(clock) - before
+            if abs(step) > _STEP:  # smaller ones add up
+                before += step
+                _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
+                if step < -_CORRECTION:
+                    await book.rewind()
+                book.nudge_all()
+
+
+def _ahead(clock: Clock) -> int:
+    """By how much the wall clock is ahead of the monotonic one."""
+    return clock.now() - round(clock.monotonic() * SECOND)

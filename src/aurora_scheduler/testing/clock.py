@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+
+import trio
 from trio.testing import MockClock
 
 from aurora_scheduler.clock import Ids, seeded
@@ -11,12 +16,18 @@ __all__ = ["VirtualClock"]
 
 
 class VirtualClock:
-    """A wall clock that goes with a Trio run's mock clock, can be set by itself, and gives ids from a seed."""
+    """A wall clock that goes with a Trio run's mock clock, can be set by itself, and gives ids from a seed.
+
+    That it was set is told at once where it `tells`, else looked at every second: there are systems of either kind.
+    """
+
+    tells = False
 
     def __init__(self, mock: MockClock, start: int, seed: int = 0) -> None:
         self._mock = mock
         self._start = start
         self._passed = 0.0
+        self._was_set = trio.Event()
         self.new_id = Ids(self.now, seeded(seed))
 
     def now(self) -> int:
@@ -30,6 +41,16 @@ class VirtualClock:
     def set(self, by: float) -> None:
         """Set the wall clock, and it alone, by so many seconds."""
         self._start += round(by * SECOND)
+        self._was_set.set()
+
+    @contextmanager
+    def watched(self) -> Generator[Callable[[], Awaitable[object]]]:
+        """Within it: what to await until the wall clock was set, or may have been."""
+        yield self._until_set if self.tells else partial(trio.sleep, 1)
+
+    async def _until_set(self) -> None:
+        await self._was_set.wait()
+        self._was_set = trio.Event()
 
     def skip(self, seconds: float) -> None:
         """Let time pass while no loop runs."""

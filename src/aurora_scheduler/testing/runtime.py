@@ -112,6 +112,7 @@ class SimulatedRuntime:
 
     def __init__(self, start: int, seed: int, *, prunes: bool) -> None:
         self.clock = VirtualClock(MockClock(), start, seed)
+        self.clock.tells = True
         self._seed = seed
         self._prunes = prunes
         self._runs = 0
@@ -129,7 +130,7 @@ class SimulatedRuntime:
     def adapted(self, settings: Settings) -> Settings:
         """Everything in one loop, and nothing that looks at the world from time to time."""
         kept = settings.prune_every if self._prunes else None
-        return replace(settings, inline=True, poll=None, prune_every=kept, watch_clock=False, watch_loop=False)
+        return replace(settings, inline=True, poll=None, prune_every=kept, watch_loop=False)
 
     def waiting(self) -> AbstractContextManager[object]:
         """Time stands still while another loop works."""
