@@ -58,6 +58,27 @@ class TestClock:
         await world.run(60)
         assert world.job(job).next_fire == START + 9 * HOUR
 
+    async def test_set_back_by_far_while_nobody_was_here_the_next_firing_is_computed_anew(self, world):
+        world.clock.set(3650 * 86_400)
+        daily = world.create("daily", "0 9 * * *", lambda call: None)
+        hourly = world.create("hourly", "0 * * * *", lambda call: None)
+        await world.start()
+        await world.run(3 * 3600)
+        await world.stop()
+        world.clock.set(-3650 * 86_400)
+        await world.start()
+        assert world.job(daily).next_fire == START + 9 * HOUR
+        assert world.job(hourly).next_fire == START + 4 * HOUR
+
+    async def test_set_back_by_far_a_retry_still_waits_its_delay_and_no_more(self, world):
+        once = world.create("once", "in 1 hour", lambda call: {"success": call.attempt > 1}, retry_delay=1800)
+        await world.start(watch_clock=True)
+        await world.run(3660)
+        world.clock.set(-3650 * 86_400)
+        await world.run(1900)
+        assert [row.status for row in world.rows(once)] == [ExecutionStatus.FAILED, ExecutionStatus.SUCCEEDED]
+        assert world.job(once).status is JobStatus.FINISHED
+
     async def test_set_forward_what_was_passed_is_noticed_within_a_second(self, world):
         job = world.create("steady", "every 1 hour", lambda call: None)
         await world.start(watch_clock=True)

@@ -183,11 +183,16 @@ class Book:
         if self._changed:
             self._news.set()
 
+    def comes_from_later(self, by: int) -> bool:
+        """Whether something was written to the jobs when the wall clock showed more than now, by so much."""
+        latest = self.clock.now() + by
+        return any(max(entry.job.updated, entry.job.last_run or 0) > latest for entry in self._entries.values())
+
     async def rewind(self) -> None:
         """The wall clock was set back by far: compute every next firing anew."""
         for entry in list(self._entries.values()):
             try:
-                commit = rewound(entry.job, self.clock.now())
+                commit = rewound(entry.job, entry.waiting, self.clock.now())
             except ScheduleError:  # its zone is unknown here, as its task is about to say
                 continue
             if commit is not None:

@@ -163,6 +163,9 @@ class Engine:
             self.book.reconcile(snapshot.job.id, snapshot)
             if number % _BATCH == 0:
                 await trio.lowlevel.checkpoint()
+        if self.book.comes_from_later(keeper.CORRECTION):
+            _log.warning("the wall clock was set back by far since the jobs were looked after last")
+            await self.book.rewind()
         self._start_keeping(keeping)
 
     async def _take_over(self) -> list[Snapshot]:

@@ -13,7 +13,7 @@ from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Clock, Store
 
-__all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
+__all__ = ["CORRECTION", "follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
 
 _log = logging.getLogger("aurora_scheduler.keeper")
 
@@ -21,7 +21,7 @@ _DAY = 86_400 * SECOND
 #: A wall clock that went this much otherwise than the monotonic one was set, or the machine slept.
 _STEP = SECOND // 2
 #: Set back by more than this, it was wrong before, and firings are computed anew; by less, jobs wait for their time.
-_CORRECTION = 3 * 3600 * SECOND
+CORRECTION = 3 * 3600 * SECOND
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
 
@@ -96,7 +96,7 @@ async def watch_clock(book: Book) -> None:
             if abs(step) > _STEP:  # smaller ones add up
                 before += step
                 _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
-                if step < -_CORRECTION:
+                if step < -CORRECTION:
                     await book.rewind()
                 book.nudge_all()
 

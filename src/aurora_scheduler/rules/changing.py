@@ -12,6 +12,7 @@ from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, row_of, stepped
+from aurora_scheduler.rules.settling import retry_delay
 from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, schedule_of
 
 __all__ = [
@@ -96,14 +97,19 @@ def is_free(job: Job, instant: int) -> bool:
         return True
 
 
-def rewound(job: Job, now: int) -> Commit | None:
-    """The wall clock was set back by far: the next firing is the first after now; what is recorded is passed over."""
-    if job.status is not JobStatus.ACTIVE or job.next_fire is None:
+def rewound(job: Job, waiting: Sequence[Execution], now: int) -> Commit | None:
+    """The wall clock was set back by far: the next firing is the first after now; what is recorded is passed over.
+
+    A retry that waits has its delay before it, and not also what the clock was wrong by.
+    """
+    if job.status is not JobStatus.ACTIVE:
         return None
-    instant = following(job, now)
-    if instant is None or instant >= job.next_fire:
-        return None
-    return Commit(job=coming(stepped(job), instant))
+    latest = {row.id: now + retry_delay(job.policies, replace(row, attempt=row.attempt - 1)) for row in waiting}
+    sooner = tuple(replace(row, due=latest[row.id]) for row in waiting if row.attempt > 1 and row.due > latest[row.id])
+    instant = None if job.next_fire is None else following(job, now)
+    if instant is not None and job.next_fire is not None and instant < job.next_fire:
+        return Commit(job=coming(stepped(job), instant), moved=sooner)
+    return Commit(job=stepped(job), moved=sooner) if sooner else None
 
 
 def renewed(job: Job, now: int) -> Commit | None:
