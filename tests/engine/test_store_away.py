@@ -79,6 +79,47 @@ async def test_an_end_that_was_held_says_when_the_callback_ended(world):
     assert (row.started, row.finished) == (START + HOUR, START + HOUR + 10 * SECOND)
 
 
+async def test_ends_beyond_those_that_can_be_held_are_lost_and_recovered_when_the_store_is_back(
+    world, monkeypatch, caplog
+):
+    monkeypatch.setattr("aurora_scheduler.engine.perform._MOST_HELD", 3)
+    again = [world.create(f"job {n}", "every 1 hour", sleeping(n + 1)) for n in range(5)]
+    once = world.create("once", "every 1 hour", sleeping(10), delivery="at_most_once")
+    await world.start()
+    await world.run(3600.5)
+    world.writer.failing_writes = world.writer.failing_reads = 10**9
+    await world.run(600)
+    assert {row.status for row in world.rows()} == {ExecutionStatus.RUNNING}
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.__dict__["job_id"] for record in errors] == [*again[3:], once]
+    assert all("is lost, for 3 others wait" in record.getMessage() for record in errors)
+    world.writer.failing_writes = world.writer.failing_reads = 0
+    await world.run(20)
+    lost, succeeded = ExecutionStatus.LOST, ExecutionStatus.SUCCEEDED
+    assert [[row.status for row in world.rows(job)] for job in again] == [[succeeded]] * 3 + [[lost, succeeded]] * 2
+    assert [row.status for row in world.rows(once)] == [lost]
+    assert {row.reason for row in world.rows(status=lost)} == {"its end could not be written"}
+    await world.run(3600)
+    assert world.engine.book.held == set()
+    for job in (*again, once):
+        world.check_every_instant(job)
+
+
+async def test_a_firing_whose_end_is_lost_three_times_has_failed(world, monkeypatch):
+    monkeypatch.setattr("aurora_scheduler.engine.perform._MOST_HELD", 0)
+    job = world.create("unlucky", "in 1 hour", sleeping(10), max_retries=0)
+    await world.start()
+    for times in (1, 2, 3):
+        await world.run_until(lambda times=times: len(world.calls) == times, at_most=7200)
+        world.writer.failing_writes = world.writer.failing_reads = 10**9
+        await world.run(60)
+        world.writer.failing_writes = world.writer.failing_reads = 0
+    await world.run(60)
+    assert [row.status for row in world.rows(job)] == [ExecutionStatus.LOST] * 3
+    assert world.job(job).status == "deactivated"
+    assert "its end could not be written 3 times" in world.job(job).status_reason
+
+
 async def test_other_jobs_claims_fail_one_by_one_and_none_is_lost(world):
     jobs = [world.create(f"job {n}", f"every {n + 2} minutes", sleeping(5)) for n in range(10)]
     await world.start()

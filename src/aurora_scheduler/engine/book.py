@@ -57,6 +57,8 @@ class Book:
         self.callbacks = callbacks
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
+        #: The attempts that have ended while the store is away.
+        self.held: set[Attempt] = set()
         #: Where the jobs' tasks run; None: no task is started, before and after the firing.
         self.tending: trio.Nursery | None = None
         #: Where the attempts run.

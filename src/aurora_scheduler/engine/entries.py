@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Trigger
+from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
 
@@ -42,6 +42,8 @@ class Attempt:
     finished: int | None = None
     """When the callback had ended; its end may be written later."""
     cancel_reason: str | None = None
+    came_to: Outcome | None = None
+    """What the callback came to; None: it has not ended, or what it came to is lost."""
 
     def begin(self, clock: Clock) -> None:
         """The callback begins here and now, in whichever thread."""

@@ -17,24 +17,36 @@ from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
-from aurora_scheduler.ports import Fenced, Refused
-from aurora_scheduler.rules import settle
+from aurora_scheduler.ports import Fenced, Refused, Store
+from aurora_scheduler.rules import recover, settle
 from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["perform"]
 
 _log = logging.getLogger("aurora_scheduler.engine")
 
+#: How many attempts that have ended may hold what they came to while the store is away.
+_MOST_HELD = 10_000
+_LOST = Outcome(status=ExecutionStatus.LOST)
+_NOT_HELD = "its end could not be written"
+
 
 async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Run the callback of a claimed execution and write its end."""
     try:
         current_execution.set(attempt.execution.id)
-        outcome = await _run(book, entry, attempt)
+        attempt.came_to = await _run(book, entry, attempt)
         attempt.finish(book.clock)
         with trio.CancelScope(shield=True):
-            await _write_end(book, entry, attempt, outcome)
+            await _write_end(book, entry, attempt)
+    except SchedulerStopped:
+        ended, outcome = attempt.execution, _outcome_of(attempt)
+        _log.error(
+            "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
+            ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
+        )  # fmt: skip
     finally:
+        book.held.discard(attempt)
         book.attempt_ended(entry, attempt)
 
 
@@ -67,11 +79,16 @@ def _context(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _as_cancelled(attempt: Attempt, outcome: Outcome) -> Outcome:
-    """A cancelled attempt is recorded as cancelled, with what it came to: a thread runs on to its end all the same.
+def _outcome_of(attempt: Attempt) -> Outcome:
+    """What is to be recorded of an attempt that has ended.
+
+    A cancelled attempt is recorded as cancelled, with what it came to: a thread runs on to its end all the same.
 
     What came to its end though the scheduler stops has its own outcome: it must not be run again.
     """
+    outcome = attempt.came_to
+    if outcome is None:
+        return _LOST
     if attempt.cancel_reason is None:
         return outcome
     if attempt.cancel_reason == Reason.TIMEOUT:
@@ -88,21 +105,25 @@ def _as_timed_out(ran: float) -> Outcome:
     return Outcome(status=ExecutionStatus.TIMED_OUT, reason=Reason.TIMEOUT, result=result, error=error)
 
 
-async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcome) -> None:
+async def _write_end(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
     pauses = Pauses()
+    deaths = 0
     while True:
-        outcome = _as_cancelled(attempt, came_to)
+        outcome = _outcome_of(attempt)
         ended = attempt.as_ended()
         others = len(entry.attempts) - 1
         job = None if book.is_gone(entry) else entry.job
         waiting = () if job is None else entry.waiting
         now = book.clock.now()
-        commit = settle(job, waiting, others, ended, outcome, now, new_id=book.clock.new_id)
+        if outcome is _LOST:
+            commit = recover(job, waiting, others, ended, deaths, now, new_id=book.clock.new_id, cause=_NOT_HELD)
+        else:
+            commit = settle(job, waiting, others, ended, outcome, now, new_id=book.clock.new_id)
         try:
             await book.commit(entry, commit)
         except Fenced:
-            if await _is_written(book, ended, outcome):
+            if await _is_written(book, commit.moved[0]):
                 return
             _log.error(
                 "execution %s of job %r was given to another owner; its end (%s) is not recorded",
@@ -114,22 +135,48 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, came_to: Outcom
             await book.load([entry.job.id])
         except AWAY as error:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
+            if attempt.came_to is not None and not _hold(book, attempt):
+                deaths = await _deaths(book, ended)
             await pauses.wait()
-        except SchedulerStopped:
-            _log.error(
-                "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
-                ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
-            )  # fmt: skip
-            return
         else:
             _report(ended, commit, outcome)
             return
 
 
-async def _is_written(book: Book, ended: Execution, outcome: Outcome) -> bool:
+def _hold(book: Book, attempt: Attempt) -> bool:
+    """Keep what the attempt came to while the store is away; False where too much is kept already: it is lost."""
+    if attempt in book.held or len(book.held) < _MOST_HELD:
+        book.held.add(attempt)
+        return True
+    attempt.came_to = None
+    lost = attempt.execution
+    _log.error(
+        "the end of execution %s of job %r is lost, for %d others wait for the database already; it is recovered when "
+        "that is back", lost.id, lost.job_name, len(book.held),
+        extra={"job_id": lost.job_id, "execution_id": lost.id},
+    )  # fmt: skip
+    return False
+
+
+async def _deaths(book: Book, execution: Execution) -> int:
+    """How many attempts of the execution's firing were lost before."""
+    firing = (execution.generation, execution.scheduled)
+
+    def read(store: Store) -> int:
+        lost = store.executions(execution.job_id, ExecutionStatus.LOST, limit=1000)
+        return sum((row.generation, row.scheduled) == firing for row in lost)
+
+    return await until_there(lambda: book.writer.read(read).wait(), "reading attempts")
+
+
+async def _is_written(book: Book, ended: Execution) -> bool:
     """Whether the end stands: written by a commit of ours that seemed to fail."""
     row = await until_there(lambda: book.writer.read(lambda store: store.execution(ended.id)).wait(), "reading an end")
-    return row is not None and (row.owner, row.status, row.finished) == (ended.owner, outcome.status, ended.finished)
+    if row is None or row.owner != ended.owner:
+        return False
+    if ended.status is ExecutionStatus.LOST:  # what it had come to is not known any more
+        return row.status.is_final
+    return (row.status, row.finished) == (ended.status, ended.finished)
 
 
 def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:

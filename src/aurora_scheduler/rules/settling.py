@@ -83,14 +83,15 @@ def recover(
     now: int,
     *,
     new_id: Callable[[], str],
+    cause: str = "the process died",
 ) -> Commit:
     """What becomes of an attempt whose owner is gone: `lost`, and its firing runs again, first in line.
 
     `lost_before` counts the firing's attempts lost earlier: at the third death the firing has failed, one failure of
-    the streak, and is not run again.
+    the streak, and is not run again. `cause` says how it was lost, where that was otherwise.
     """
     deaths = lost_before + 1
-    reason = f"the process died {deaths} times" if deaths >= DEATHS else "the process died"
+    reason = f"{cause} {deaths} times" if deaths >= DEATHS else cause
     lost = closed(execution, ExecutionStatus.LOST, reason, now)
     if job is None:
         return Commit(job=None, moved=(lost,))
