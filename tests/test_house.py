@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 
 #: Modules and rooms (packages) by floor. A room's modules are on the room's floor.
 FLOORS = {
-    0: {"answers", "errors", "instants", "model"},
+    0: {"answers", "errors", "instants", "logs", "model"},
     1: {"callbacks", "schedules", "rules"},
     2: {"definition", "events", "forks", "options", "ports", "tickets"},
     3: {"clock", "stores", "commands"},
@@ -38,6 +38,7 @@ OPTIONAL = {"rich"}
 #: The only doors: library -> the modules that may import it.
 DOORS = {
     "croniter": {"schedules.cron"},
+    "logging": {"cli.demo.child", "logs"},
     "random": {"clock"},
     "secrets": {"clock"},
     "time": {"clock"},

@@ -5,7 +5,6 @@ They run in the writer's thread, where reading, deciding and writing see one sta
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from aurora_scheduler.answers import Explanation
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import read_moment
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
@@ -45,7 +45,7 @@ __all__ = [
     "run_job",
 ]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 
 def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:

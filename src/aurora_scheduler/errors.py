@@ -50,6 +50,17 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
+def printable(text: str) -> str:
+    r"""The text with all that is not to be printed escaped: control characters, line breaks, lone surrogates.
+
+    >>> print(printable("red: \x1b[31m"), printable("two\nlines"), printable("café"))
+    red: \x1b[31m two\nlines café
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class AuroraError(Exception):
     """The base of every error that Aurora Scheduler raises on purpose. Can be copied, and sent to another process."""
 
@@ -109,7 +120,7 @@ class OptionError(AuroraError, ValueError):
     def __init__(self, option: str, value: object, reason: str) -> None:
         self.option = option
         self.value = value
-        super().__init__(f"{option}={shown(value)}: {reason}")
+        super().__init__(f"{option}={shown(value)}: {printable(reason)}")
 
 
 class UnknownOptionError(OptionError, TypeError):
@@ -125,7 +136,7 @@ class CallbackError(AuroraError, ValueError):
 
     def __init__(self, callback: object, reason: str) -> None:
         self.callback = callback
-        super().__init__(f"cannot use the callback {shown(callback)}: {reason}")
+        super().__init__(f"cannot use the callback {shown(callback)}: {printable(reason)}")
 
 
 class ArgumentsError(CallbackError, TypeError):
@@ -176,7 +187,7 @@ class StoreError(AuroraError):
 
     def __init__(self, path: object, reason: str) -> None:
         self.path = path
-        super().__init__(f"the database {shown(str(path), 300)}: {reason}")
+        super().__init__(f"the database {shown(str(path), 300)}: {printable(reason)}")
 
 
 class NotADatabaseError(StoreError):

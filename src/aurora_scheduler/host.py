@@ -8,7 +8,6 @@ loop, and none can deadlock: not from asyncio, not from Trio, not from a callbac
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import weakref
@@ -24,6 +23,7 @@ from aurora_scheduler.engine import Engine, Home, Settings, current_execution
 from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.events import Feed
 from aurora_scheduler.forks import NoFork
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Notes, Store
 from aurora_scheduler.runtime import Runtime
@@ -32,7 +32,7 @@ from aurora_scheduler.tickets import Ticket, answered
 __all__ = ["Host"]
 
 T = TypeVar("T")
-_log = logging.getLogger("aurora_scheduler.host")
+_log = logger("host")
 
 #: At interpreter exit the scheduler takes this many seconds at most, of which callbacks get the first.
 _EXIT, _EXIT_DRAIN = 5.0, 3.0

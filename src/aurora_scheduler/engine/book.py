@@ -6,7 +6,6 @@ the job anew, and starts, wakes or cancels its task.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import resolved, rewound
@@ -28,7 +28,7 @@ from aurora_scheduler.schedules import load_zone
 
 __all__ = ["Book"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 
 class Book:

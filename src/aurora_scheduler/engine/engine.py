@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -23,12 +22,13 @@ from aurora_scheduler.engine.tending import tend
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Snapshot, Writer
 from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["Engine", "Settings"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 #: How long, in seconds, cancelled callbacks may take to end.
 _AFTER_CANCEL = 10.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -11,11 +10,12 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
 
 __all__ = ["CORRECTION", "follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
 
-_log = logging.getLogger("aurora_scheduler.keeper")
+_log = logger("keeper")
 
 _DAY = 86_400 * SECOND
 #: A wall clock that went this much otherwise than the monotonic one was set, or the machine slept.

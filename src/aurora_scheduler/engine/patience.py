@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import trio
 
 from aurora_scheduler.errors import StoreReadOnlyError, StoreUnavailableError
+from aurora_scheduler.logs import logger
 
 __all__ = ["AWAY", "Pauses", "until_there"]
 
@@ -16,7 +16,7 @@ __all__ = ["AWAY", "Pauses", "until_there"]
 _MANY = 100
 
 T = TypeVar("T")
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 #: The errors after which trying again may help.
 AWAY = (StoreUnavailableError, StoreReadOnlyError)

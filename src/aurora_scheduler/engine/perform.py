@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import CallbackError, SchedulerStopped
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
@@ -23,7 +23,7 @@ from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["perform"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 #: How many attempts that have ended may hold what they came to while the store is away.
 _MOST_HELD = 10_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 import trio
@@ -12,12 +11,13 @@ from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import AlreadyRecorded, Refused
 from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pass_over, unresolved
 
 __all__ = ["tend"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -10,6 +9,7 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import overrun
@@ -17,7 +17,7 @@ from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["run_within"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 #: How long, in seconds, a cancelled callback may take to end before its row says that it has not.
 _TO_END = 1.0

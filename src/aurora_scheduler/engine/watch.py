@@ -8,7 +8,6 @@ The loop's steps cost nothing more for being watched; and while no callback is i
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import traceback
@@ -20,11 +19,13 @@ from types import FrameType
 import trio
 
 from aurora_scheduler.engine.entries import Attempt, current_execution
+from aurora_scheduler.errors import printable
+from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock
 
 __all__ = ["Blocking", "LoopWatch"]
 
-_log = logging.getLogger("aurora_scheduler.engine")
+_log = logger("engine")
 
 _THREAD = "aurora-loop-watch"
 #: How often, in seconds, the thread looks.
@@ -152,9 +153,9 @@ class LoopWatch:
         execution = blocking.attempt.execution
         _log.warning(
             "%s has blocked the scheduler's loop for %.1f s, and nothing else can run; "
-            "what blocks belongs into a plain def, which has a thread of its own. It is here:\n%s",
-            blocking, now - blocking.since, stack,
-            extra={"job_id": execution.job_id, "execution_id": execution.id},
+            "what blocks belongs into a plain def, which has a thread of its own; it is here",
+            blocking, now - blocking.since,
+            extra={"job_id": execution.job_id, "execution_id": execution.id, "stack": stack},
         )  # fmt: skip
 
     def _tell_over(self, now: float) -> None:
@@ -190,4 +191,4 @@ def _stack(thread: int, task: trio.lowlevel.Task) -> str:
     while len(frames) > 1 and frames[-1].f_globals.get("__name__", "").startswith("aurora_scheduler."):
         frames.pop()  # how we came to call it
     lines = traceback.StackSummary.extract(((each, each.f_lineno) for each in reversed(frames)), limit=-_LINES)
-    return "".join(lines.format()).rstrip()
+    return "\n".join(printable(line) for line in "".join(lines.format()).splitlines())

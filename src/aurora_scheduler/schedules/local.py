@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 
 import tzlocal
 
 from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.logs import logger
 from aurora_scheduler.schedules.zones import load_zone
 
 __all__ = ["local_zone_name"]
 
-_log = logging.getLogger(__name__)
+_log = logger("schedules.local")
 
 
 def local_zone_name() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 
+from aurora_scheduler.logs import logger
+
 __all__ = ["Checkpoints"]
 
-_log = logging.getLogger("aurora_scheduler.store")
+_log = logger("store")
 
 _LONG = 8 * 1024 * 1024
 

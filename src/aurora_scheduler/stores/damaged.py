@@ -8,13 +8,13 @@ told whose row it is, it is passed over. Each is told in the log, once.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 from aurora_scheduler.errors import shown
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import CallbackName, Change, Execution, Job, JobStatus
 from aurora_scheduler.stores.rows import (
     DAMAGE,
@@ -30,7 +30,7 @@ from aurora_scheduler.stores.rows import (
 
 __all__ = ["DamagedJob", "RowReader", "fetched"]
 
-_log = logging.getLogger("aurora_scheduler.store")
+_log = logger("store")
 
 _JOB = tuple(JOB_COLUMNS.split(", "))
 _EXECUTION = tuple(name.strip('"') for name in EXECUTION_COLUMNS.split(", "))

@@ -6,13 +6,13 @@ the owner checkpoints: SQLite before 3.51.3 can damage a write-ahead log that tw
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
+from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores import retention
@@ -35,7 +35,7 @@ from aurora_scheduler.stores.statements import (
 
 __all__ = ["SqliteStore"]
 
-_log = logging.getLogger("aurora_scheduler.store")
+_log = logger("store")
 
 _PATIENCE = 5.0
 

@@ -7,7 +7,6 @@ that its caller hears of its own success or error, after the commit and never be
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -19,13 +18,14 @@ import trio
 
 from aurora_scheduler.errors import SchedulerStopped, StoreError
 from aurora_scheduler.forks import NoFork
+from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Notes, Store
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
 
 T = TypeVar("T")
-_log = logging.getLogger("aurora_scheduler.writer")
+_log = logger("writer")
 
 #: The most pieces of work that share a commit: enough to share its cost, not so many that the first waits for the last.
 _GROUP = 512
