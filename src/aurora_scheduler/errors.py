@@ -26,6 +26,7 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreUnavailableError",
     "UnknownOptionError",
+    "printable",
     "shown",
 ]
 

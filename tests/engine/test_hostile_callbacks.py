@@ -249,3 +249,88 @@ async def test_every_execution_has_a_copied_context_of_its_own(world, sync):
     assert mark.get() == 99
     assert current_execution.get() is None
     assert all(row.status is ExecutionStatus.SUCCEEDED for row in world.rows() if row.finished)
+
+
+async def hoards(call):
+    """Keeps a cancellation, and raises it later."""
+    kept = BaseException()
+    with trio.move_on_after(1):
+        try:
+            await trio.sleep(10)
+        except trio.Cancelled as cancelled:
+            kept = cancelled
+    raise kept
+
+
+async def is_deaf(call):
+    """Goes on though it is cancelled."""
+    with trio.CancelScope(shield=True):
+        await trio.sleep(500)
+
+
+async def leaves_children(call):
+    async with trio.open_nursery() as nursery:
+        for n in range(20):
+            nursery.start_soon(trio.sleep, 1000 + n)
+        await trio.sleep(1)
+        raise ValueError("leaving them behind")
+
+
+async def cancels_itself(call):
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await trio.sleep(1)
+    await trio.sleep(1)
+
+
+def sleeps_through_its_timeout(call):
+    call.sleep(1500)
+
+
+async def forgotten():
+    """Never awaited."""
+
+
+#: What each does, whether it can be done in the loop and in a thread, and what becomes of it.
+HOSTILE = {
+    **{part.__name__: (part, "both", {"failed"}) for part in FAILING},
+    "hoards": (hoards, "async", {"failed"}),
+    "is_deaf": (is_deaf, "async", {"timed_out"}),
+    "leaves_children": (leaves_children, "async", {"failed"}),
+    "cancels_itself": (cancels_itself, "async", {"succeeded"}),
+    "sleeps_through_its_timeout": (sleeps_through_its_timeout, "sync", {"timed_out"}),
+    "returns a coroutine": (lambda call: forgotten(), "sync", {"failed"}),
+    "returns much": (lambda call: {"message": "x" * 1_000_000}, "both", {"succeeded"}),
+    "returns an object": (lambda call: {"it": object()}, "both", {"succeeded"}),
+    "returns a circle": (lambda call: circle(), "both", {"succeeded"}),
+    "returns what has no repr": (lambda call: Unfriendly(), "both", {"succeeded"}),
+    "returns half a character": (lambda call: "\ud800", "both", {"succeeded"}),
+}
+
+
+async def test_all_kinds_at_once_and_the_others_keep_their_time(world):
+    """Every ten minutes, all in the same instant, in the loop and in threads; and others every minute, on time."""
+    hostile = {}
+    for name, (part, kind, fates) in HOSTILE.items():
+        for sync in (False, True) if kind == "both" else (kind == "sync",):
+            job = world.create(
+                f"{name} ({sync})", "every 10 minutes", part, sync=sync, timeout="5 minutes",
+                max_retries=1, retry_delay=60, on_exhausted="continue",
+            )  # fmt: skip
+            hostile[job] = fates
+    good = [world.create(f"good ({sync})", "every 1 minute", lambda call: None, sync=sync) for sync in (False, True)]
+    await world.start()
+    await world.run(2 * 3600 + 30)
+    for job in good:
+        minutes = [START + n * MINUTE for n in range(1, 121)]
+        assert [call.begun for call in world.calls_of(job)] == minutes
+        assert {row.status for row in world.rows(job)} == {ExecutionStatus.SUCCEEDED}
+    for job, fates in hostile.items():
+        ran = [row for row in world.rows(job) if row.started is not None and row.status.is_final]
+        assert {row.status.value for row in ran} == fates, world.job(job).name
+        assert world.job(job).is_active
+        world.check_every_instant(job)
+    assert len(hostile) == 34
+    await world.stop(3000)  # some take their time
+    assert not world.engine.abandoned
+    assert all(row.status.is_final or row.status is ExecutionStatus.WAITING for row in world.rows())
