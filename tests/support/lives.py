@@ -6,6 +6,7 @@ last, a record that is there already, a final row that changes, all fail the tes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -262,7 +263,7 @@ def check_overlap(rows: Iterable[Execution], at_once: int | None = 1) -> None:
         if row.started is not None:
             jobs.setdefault((row.job_id, row.generation), []).append(row)
     for ran in jobs.values():
-        ran.sort(key=lambda row: (row.started or 0, row.finished or 0, row.id))
+        ran.sort(key=lambda row: (row.started or 0, row.finished or math.inf, row.id))
         for number, later in enumerate(ran):
             assert later.started is not None
             beside = [row for row in ran[:number] if row.finished is None or row.finished > later.started]

@@ -1,0 +1,718 @@
+"""A second opinion on the whole scheduler: what must stand, from what happened.
+
+It is the specification told once more, as slowly and plainly as it can be: every instant is counted out one by one,
+nothing is concurrent, nothing is stored. It shares no code with the rules, the engine or the stores. From the
+schedules it takes "what comes after this instant?", and from the model the words for states.
+
+Time has two clocks here: `mono` goes on evenly, the wall clock is `mono` and what it was set by. Both in microseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aurora_scheduler.model import ExecutionStatus as Is
+from aurora_scheduler.model import JobStatus, Trigger
+from aurora_scheduler.schedules import Schedule, parse_schedule
+
+__all__ = ["DEFAULTS", "SECOND", "Job", "Part", "Reference", "Row"]
+
+SECOND = 1_000_000
+HOURS_3 = 3 * 3600 * SECOND
+#: How many firings wait in a queue, and how many of a backlog are made up for.
+MOST = 100
+OPEN = (Is.WAITING, Is.RUNNING, Is.CANCELLING)
+FIRST_PAUSE, LONGEST_PAUSE = SECOND // 10, 5 * SECOND
+
+#: The policies, and what they are where nothing is said. Durations in microseconds.
+DEFAULTS: dict[str, Any] = {
+    "misfire": "run_once", "misfire_grace": 60 * SECOND, "overlap": "skip", "max_instances": None, "timeout": None,
+    "max_retries": None, "retry_delay": 300 * SECOND, "retry_backoff": 1.0, "max_retry_delay": 86_400 * SECOND,
+    "on_exhausted": "deactivate", "start_at": None, "end_at": None, "max_runs": None, "jitter": 0,
+    "delivery": "at_least_once",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a callback does: it takes so long (None: it never ends by itself), and then fails or not."""
+
+    takes: int | None
+    fails: bool = False
+    #: It does not hear that it is cancelled.
+    deaf: bool = False
+
+
+@dataclass(eq=False)
+class Row:
+    """One record."""
+
+    number: int
+    scheduled: int
+    last: int
+    count: int
+    attempt: int
+    trigger: Trigger
+    status: Is
+    reason: str | None
+    due: int
+
+    def told(self) -> tuple[Any, ...]:
+        """What is compared."""
+        facts = (self.scheduled, self.last, self.count, self.attempt, self.trigger, self.status, self.reason, self.due)
+        return tuple(str(fact) if isinstance(fact, str) else fact for fact in facts)
+
+
+@dataclass
+class Pause:
+    """Whoever could not write tries again after a pause, each twice as long as the one before."""
+
+    until: int | None = None
+    next: int = FIRST_PAUSE
+
+    def begin(self, mono: int) -> None:
+        """It could not be written."""
+        self.until, self.next = mono + self.next, min(2 * self.next, LONGEST_PAUSE)
+
+    def over(self) -> None:
+        """It could."""
+        self.until, self.next = None, FIRST_PAUSE
+
+
+@dataclass(eq=False)
+class Run:
+    """An attempt that runs in the process."""
+
+    row: Row
+    began: int
+    part: Part
+    ends: int | None
+    overdue: int | None
+    marks: int | None = None
+    cancelled: str | None = None
+    #: What it came to, once its callback has ended.
+    outcome: Is | None = None
+    is_written: bool = False
+    pause: Pause = field(default_factory=Pause)
+    marking: Pause = field(default_factory=Pause)
+
+    def alarms(self) -> Iterable[int | None]:
+        """When something happens to it."""
+        if self.outcome is not None:
+            return (self.pause.until,)
+        return (self.ends, self.overdue, self.marks, self.marking.until)
+
+
+@dataclass(eq=False)
+class Job:
+    """One generation of a job."""
+
+    id: str
+    generation: int
+    text: str
+    options: dict[str, Any]
+    created: int
+    anchor: int
+    schedule: Schedule
+    status: JobStatus = JobStatus.ACTIVE
+    next: int | None = None
+    runs: int = 0
+    streak: int = 0
+    rows: list[Row] = field(default_factory=list)
+    #: The instants of the schedule that have their record.
+    recorded: set[int] = field(default_factory=set)
+    is_gone: bool = False
+    # -- in the process
+    here: list[Run] = field(default_factory=list)
+    #: Claimed, but nobody was told: the answer was lost.
+    unseen: list[Row] = field(default_factory=list)
+    #: Something was written, but nobody was told.
+    is_stale: bool = False
+    wakes: int | None = None
+    pause: Pause = field(default_factory=Pause)
+
+    def __getattr__(self, name: str) -> Any:
+        """The job's policies."""
+        try:
+            return self.__dict__["options"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it fires."""
+        return self.status is JobStatus.ACTIVE
+
+    @property
+    def retries(self) -> int:
+        """How many failures in a row are retried."""
+        if self.max_retries is None:
+            return 3 if self.delivery == "at_least_once" else 0
+        return int(self.max_retries)
+
+    @property
+    def most_at_once(self) -> int | None:
+        """How many attempts run at once; None: any number."""
+        return self.max_instances if self.overlap == "allow" else 1
+
+    @property
+    def keeps_retries(self) -> bool:
+        """Whether a retry that waits and a newer firing both run."""
+        return self.overlap in ("allow", "queue_one", "queue_all")
+
+    def waiting(self) -> list[Row]:
+        """The rows that wait, oldest first."""
+        return [row for row in self.rows if row.status is Is.WAITING]
+
+    def taken(self) -> int:
+        """The places among `max_runs` that are taken: by what was claimed, and by what has its turn."""
+        return self.runs + sum(
+            row.reason in ("queued", "backlog") and row.trigger is Trigger.SCHEDULE and row.attempt == 1
+            for row in self.waiting()
+        )
+
+    def instant_after(self, after: int) -> int | None:
+        """The first instant after `after` within the job's bounds."""
+        if self.start_at is not None:
+            after = max(after, self.start_at - 1)
+        instant = self.schedule.next_instant(after)
+        return None if instant is None or (self.end_at is not None and instant > self.end_at) else instant
+
+    def following(self, after: int, more: int = 0) -> int | None:
+        """The firing that comes after `after`, if `max_runs` leaves one when `more` are taken than now."""
+        if self.max_runs is not None and self.taken() + more >= self.max_runs:
+            return None
+        return self.instant_after(after)
+
+    def due(self, instant: int) -> int:
+        """When an instant is due: with jitter a little later, and before the next one."""
+        if not self.jitter:
+            return instant
+        most, after = self.jitter, self.schedule.next_instant(instant)
+        if after is not None:
+            most = min(most, after - instant - 1)
+        number = hashlib.blake2b(f"{self.id}:{instant}".encode(), digest_size=8).digest()
+        return instant + int.from_bytes(number, "big") % (most + 1)
+
+    def next_due(self) -> int | None:
+        """When the next firing is due."""
+        return None if self.next is None else self.due(self.next)
+
+    def overdue(self, until: int) -> list[int]:
+        """The instants that have come due by `until` from the next one on, one by one."""
+        found, instant = [], self.next
+        while instant is not None and self.due(instant) <= until:
+            found.append(instant)
+            instant = self.instant_after(instant)
+        return found
+
+
+class Reference:
+    """The store, the process and the people, as one machine: each method is an event, `jobs` is what came of it."""
+
+    def __init__(self, now: int, part_of: Callable[[str, int, int], Part]) -> None:
+        self.mono = 0
+        self.set_by = now
+        self.part_of = part_of
+        self.jobs: list[Job] = []
+        self.is_up = False
+        self.is_away = False
+        self.answers_are_lost = False
+        self._rows = 0
+
+    @property
+    def now(self) -> int:
+        """The wall clock."""
+        return self.mono + self.set_by
+
+    def job(self, job_id: str) -> Job | None:
+        """The job that has this id now."""
+        return next((job for job in self.jobs if job.id == job_id and not job.is_gone), None)
+
+    # -- time, process, store -----------------------------------------------------------------------------------
+
+    def pass_time(self, micros: int) -> None:
+        """Time goes on: whatever has its moment meanwhile has it."""
+        end = self.mono + micros
+        while self.is_up:
+            alarms = [alarm for job in self.jobs for alarm in self._alarms(job) if alarm is not None]
+            moment = min(alarms, default=end + 1)
+            if moment > end:
+                break
+            self.mono = max(self.mono, moment)
+            for job in self.jobs:
+                self._ring(job)
+        self.mono = end
+
+    def _alarms(self, job: Job) -> Iterable[int | None]:
+        yield job.pause.until if job.pause.until is not None else job.wakes
+        for run in job.here:
+            yield from run.alarms()
+
+    def _ring(self, job: Job) -> None:
+        for run in list(job.here):
+            if run.outcome is None and run.ends is not None and run.ends <= self.mono:
+                self._callback_ended(job, run)
+            elif run.outcome is not None and run.pause.until is not None and run.pause.until <= self.mono:
+                self._write_end(job, run)
+            elif run.outcome is None:
+                self._watch(job, run)
+        if job.pause.until is not None and job.pause.until <= self.mono:
+            job.pause.until = None
+            self._decide(job)
+        elif job.wakes is not None and job.wakes <= self.mono:
+            self._decide(job)
+
+    def set_clock(self, by: int) -> None:
+        """The wall clock is set; within a second that is noticed, and that second has passed after this."""
+        self.set_by += by
+        self.pass_time(SECOND)
+        if not self.is_up:
+            return
+        for job in self.jobs:
+            if by < -HOURS_3 and job.is_active and job.next is not None:
+                anew = job.following(self.now)
+                if anew is not None and anew < job.next:
+                    job.next = anew
+        for job in self.jobs:
+            self._decide(job)
+
+    def start(self) -> None:
+        """A process becomes the owner: what the last one left running is lost, and what may run again does."""
+        self.is_up = True
+        orphans = [(row, job) for job in self.jobs for row in job.rows if row.status in (Is.RUNNING, Is.CANCELLING)]
+        for row, job in sorted(orphans, key=lambda orphan: orphan[0].number):
+            self._recover(job, row)
+        for job in self.jobs:
+            self._decide(job)
+
+    def crash(self) -> None:
+        """The process dies."""
+        self.is_up = self.is_away = self.answers_are_lost = False
+        for job in self.jobs:
+            job.here, job.unseen, job.is_stale, job.wakes, job.pause = [], [], False, None, Pause()
+
+    # -- people -------------------------------------------------------------------------------------------------
+
+    def create(self, job_id: str, text: str, options: dict[str, Any]) -> bool:
+        """A job is created, unless it would never fire; under an id that was used before it is another one."""
+        said = DEFAULTS | options
+        anchor = self.now if said["start_at"] is None else said["start_at"]
+        schedule = parse_schedule(text, "UTC", now=self.now, start=said["start_at"])
+        generation = 1 + sum(job.id == job_id for job in self.jobs)
+        job = Job(job_id, generation, text, said, self.now, anchor, schedule)
+        job.next = job.following(self.now)
+        if job.next is None:
+            return False
+        self.jobs.append(job)
+        self._told(job)
+        return True
+
+    def edit(self, job: Job, text: str | None, options: dict[str, Any]) -> None:
+        """Policies and schedule change; a changed schedule starts after now."""
+        overdue = job.overdue(self.now) if job.is_active else []
+        job.options = job.options | options
+        if text is not None and text != job.text:
+            self._add(job, overdue, Is.MISSED, "edited")
+            job.text, job.anchor = text, self.now if job.start_at is None else job.start_at
+            job.schedule = parse_schedule(text, "UTC", now=self.now, start=job.start_at)
+            job.next = job.following(self.now)
+            if job.status is JobStatus.FINISHED and job.next is not None:
+                job.status = JobStatus.ACTIVE
+        self._told(job)
+
+    def pause(self, job: Job) -> None:
+        """A person puts the job to rest."""
+        if job.status in (JobStatus.PAUSED, JobStatus.FINISHED):
+            return
+        self._take_off(job, "paused")
+        job.status = JobStatus.PAUSED
+        self._told(job)
+
+    def resume(self, job: Job) -> None:
+        """A person lets it fire again, from now on."""
+        if job.status not in (JobStatus.PAUSED, JobStatus.DEACTIVATED):
+            return
+        passed = job.overdue(self.now)
+        if job.status is JobStatus.DEACTIVATED:
+            job.streak = 0
+        job.status = JobStatus.ACTIVE
+        if passed or job.next is None:
+            job.next = job.following(self.now)
+        if len(passed) == 1 and job.next is None:
+            self._add(job, passed, Is.MISSED, "paused")
+        self._finish_if_over(job)
+        self._told(job)
+
+    def delete(self, job: Job) -> None:
+        """The job is gone; its history stays, and what runs goes on."""
+        self._take_off(job, "deleted")
+        job.is_gone = True
+        self._told(job)
+
+    def run_by_hand(self, job: Job) -> None:
+        """A run is asked for, now."""
+        scheduled = self.now
+        taken = {row.scheduled for row in job.rows}
+        while scheduled in taken or job.following(scheduled - 1) == scheduled:
+            scheduled += 1
+        self._new(job, scheduled, trigger=Trigger.MANUAL, due=scheduled)
+        self._told(job)
+
+    def cancel(self, job: Job, row: Row) -> None:
+        """An attempt that waits is cancelled at once; one that runs is asked to end."""
+        if row.status is Is.WAITING:
+            row.status, row.reason = Is.CANCELLED, "cancelled by hand"
+            if not job.is_gone:
+                self._finish_if_over(job)
+        elif row.status is Is.RUNNING:
+            row.status, row.reason = Is.CANCELLING, "cancelled by hand"
+        self._told(job)
+
+    def _told(self, job: Job) -> None:
+        """The process reads a job anew that was changed by a call."""
+        if not self.is_up:
+            return
+        self._load(job)
+        self._decide(job)
+
+    def _load(self, job: Job) -> None:
+        job.is_stale = False
+        unseen, job.unseen = job.unseen, []
+        for row in unseen:
+            self._begin(job, row)
+        for run in list(job.here):
+            if run.row.status is Is.CANCELLING:
+                self._ask_to_end(job, run, run.row.reason or "")
+
+    # -- what the process decides about one job -----------------------------------------------------------------
+
+    def _decide(self, job: Job) -> None:
+        """Do what is to be done now, and sleep until the next moment."""
+        job.wakes = None
+        if job.is_gone or not self.is_up:
+            job.pause = Pause()
+            return
+        if not job.is_active and not any(row.trigger is Trigger.MANUAL for row in job.waiting()):
+            job.pause = Pause()
+            return
+        if job.pause.until is not None:
+            return
+        while (act := self._next_act(job)) is not None:
+            if not self._write(job, job.pause, act):
+                return
+        job.pause.over()
+        moments = [job.next_due()] if job.is_active else []
+        if job.is_active and self._has_room(job):
+            moments += [row.due for row in job.waiting() if self._is_retry(row)]
+        nearest = min((moment for moment in moments if moment is not None), default=None)
+        job.wakes = None if nearest is None else self.mono + max(0, nearest - self.now)
+
+    def _write(self, job: Job, pause: Pause, act: Callable[[], object]) -> bool:
+        """Write something, if the store is there and what is known of the job is what is so; whether it is known."""
+        if self.is_away or (self.answers_are_lost and job.is_stale):
+            pause.begin(self.mono)
+            return False
+        if job.is_stale:
+            self._load(job)
+            return True  # and look again
+        act()
+        if self.answers_are_lost:
+            job.is_stale = True
+            pause.begin(self.mono)
+            return False
+        return True
+
+    def _has_room(self, job: Job) -> bool:
+        return job.most_at_once is None or len(job.here) < job.most_at_once
+
+    def _is_retry(self, row: Row) -> bool:
+        by_hand = row.trigger is Trigger.MANUAL and row.attempt == 1
+        return row.reason is None and not by_hand
+
+    def _next_act(self, job: Job) -> Callable[[], object] | None:
+        """What is to be done now, if anything: the order is the policy."""
+        waiting, room = job.waiting(), self._has_room(job)
+        if job.is_stale and (self.answers_are_lost or self.is_away or waiting or job.overdue(self.now)):
+            return lambda: None
+        allowed = [row for row in waiting if job.is_active or row.trigger is Trigger.MANUAL]
+        lost = sorted((row for row in allowed if row.reason == "recovered"), key=_turn)
+        if lost and room:
+            return lambda: self._claim(job, lost[0])
+        requests = [row for row in waiting if row.trigger is Trigger.MANUAL and row.attempt == 1 and not row.reason]
+        if requests:
+            return lambda: self._claim(job, requests[0]) if room else self._meet_by_hand(job, requests[0])
+        backlog_runs = any(run.row.reason == "backlog" for run in job.here)
+        in_line = [row for row in allowed if row.reason == "queued"]
+        in_line += [row for row in allowed if row.reason == "backlog" and not backlog_runs]
+        retries = [row for row in allowed if self._is_retry(row) and row.due <= self.now and job.is_active]
+        if job.keeps_retries:
+            in_line += retries
+        if in_line and room:
+            return lambda: self._claim(job, min(in_line, key=_turn))
+        if not job.is_active:
+            return None
+        if overdue := job.overdue(self.now):
+            return lambda: self._come_due(job, overdue) if room else self._come_due_while_busy(job, overdue)
+        if retries and room:
+            return lambda: self._claim(job, min(retries, key=_turn))
+        if job.next is None and not waiting and not job.here:
+            return lambda: self._finish_if_over(job)
+        return None
+
+    def _come_due(self, job: Job, overdue: list[int]) -> None:
+        runs = self._sort_out(job, overdue)
+        if not runs:
+            self._finish_if_over(job)
+            return
+        reason = "backlog" if len(runs) > 1 else None
+        rows = [self._new(job, instant, reason=reason) for instant in runs]
+        self._claim(job, rows[0])
+
+    def _sort_out(self, job: Job, overdue: list[int]) -> list[int]:
+        """The policy `misfire`: of what is due the latest runs, or none, or the newest hundred; the rest is missed."""
+        fresh = [instant for instant in overdue if instant not in job.recorded]
+        if not fresh or (job.misfire == "skip" and self.now - job.due(fresh[-1]) > job.misfire_grace):
+            runs = []
+        elif job.misfire == "run_all":
+            left = MOST if job.max_runs is None else max(1, job.max_runs - job.taken())
+            runs = fresh[-min(MOST, left) :]
+        else:
+            runs = fresh[-1:]
+        job.next = job.following(overdue[-1], more=len(runs))
+        self._add(job, [instant for instant in fresh if instant not in runs], Is.MISSED, "misfire")
+        if runs and not job.keeps_retries:
+            self._supersede(row for row in job.waiting() if self._is_retry(row))
+        return runs
+
+    def _come_due_while_busy(self, job: Job, overdue: list[int]) -> None:
+        """What was due before the running attempt began waits for its turn; what came after overlaps."""
+        busy_for = max(self.mono - run.began for run in job.here)
+        before = [instant for instant in overdue if job.due(instant) <= self.now - busy_for]
+        if before:
+            runs = self._sort_out(job, before)
+            for instant in runs:
+                self._new(job, instant, reason="backlog" if len(runs) > 1 else "queued")
+            return
+        fresh = [instant for instant in overdue if instant not in job.recorded]
+        if job.overlap in ("queue_one", "queue_all"):
+            self._queue(job, overdue, fresh)
+        elif job.overlap == "cancel_previous" and fresh:
+            self._supersede(row for row in job.waiting() if row.reason not in ("recovered", "backlog"))
+            self._add(job, fresh[:-1], Is.SKIPPED, "superseded")
+            job.next = job.following(overdue[-1], more=1)
+            self._new(job, fresh[-1], reason="queued")
+            self._cancel_previous(job)
+        else:
+            job.next = job.following(overdue[-1])
+            self._add(job, fresh, Is.SKIPPED, "overlap")
+
+    def _queue(self, job: Job, overdue: list[int], fresh: list[int]) -> None:
+        places = (1 if job.overlap == "queue_one" else MOST) - sum(row.reason == "queued" for row in job.waiting())
+        for instant in list(fresh):
+            if places > 0 and (job.max_runs is None or job.taken() < job.max_runs):
+                places -= 1
+                self._new(job, instant, reason="queued")
+                fresh.remove(instant)
+        job.next = job.following(overdue[-1])
+        if job.max_runs is None or job.taken() < job.max_runs:
+            self._add(job, fresh, Is.SKIPPED, "overlap")
+
+    def _cancel_previous(self, job: Job) -> None:
+        for run in list(job.here):
+            if run.row.status is Is.RUNNING and run.row.reason != "backlog":
+                run.row.status, run.row.reason = Is.CANCELLING, "superseded"
+                self._ask_to_end(job, run, "superseded")
+
+    def _meet_by_hand(self, job: Job, request: Row) -> None:
+        """A run by hand that finds no room is treated as a firing is."""
+        queued = [row for row in job.waiting() if row.reason == "queued"]
+        busy_for = max(self.mono - run.began for run in job.here)
+        if request.due < self.now - busy_for:
+            request.reason = "queued"
+        elif job.overlap == "cancel_previous":
+            self._supersede(queued)
+            request.reason = "queued"
+            self._cancel_previous(job)
+        elif len(queued) < {"queue_one": 1, "queue_all": MOST}.get(job.overlap, 0):
+            request.reason = "queued"
+        else:
+            request.status, request.reason = Is.SKIPPED, "overlap"
+
+    # -- attempts -----------------------------------------------------------------------------------------------
+
+    def _claim(self, job: Job, row: Row) -> None:
+        row.status = Is.RUNNING
+        if row.trigger is Trigger.SCHEDULE and row.attempt == 1:
+            job.runs += 1
+            if job.max_runs is not None and job.runs >= job.max_runs:
+                job.next = None
+        if self.answers_are_lost:
+            job.unseen.append(row)
+        else:
+            self._begin(job, row)
+
+    def _begin(self, job: Job, row: Row) -> None:
+        part = self.part_of(job.id, row.scheduled, row.attempt)
+        run = Run(
+            row=row,
+            began=self.mono,
+            part=part,
+            ends=None if part.takes is None else self.mono + part.takes,
+            overdue=None if job.timeout is None else self.mono + job.timeout,
+        )
+        job.here.append(run)
+        if row.status is Is.CANCELLING:
+            self._ask_to_end(job, run, row.reason or "")
+
+    def _ask_to_end(self, job: Job, run: Run, why: str) -> None:
+        """Ask an attempt to end; the first reason counts. A callback that hears ends at once."""
+        if run.cancelled is not None:
+            return
+        run.cancelled = why
+        if not run.part.deaf and run.outcome is None:
+            run.ends = self.mono
+
+    def _watch(self, job: Job, run: Run) -> None:
+        """It runs longer than its timeout: it is asked to end, and where it does not, its row says so."""
+        if run.overdue is not None and run.overdue <= self.mono:
+            run.overdue = None
+            self._ask_to_end(job, run, "timeout")
+            if run.cancelled == "timeout":
+                run.marks = self.mono + SECOND
+        due = run.marks if run.marking.until is None else run.marking.until
+        if due is not None and due <= self.mono:
+            self._mark(job, run)
+
+    def _mark(self, job: Job, run: Run) -> None:
+        run.marks = None
+        run.marking.until = None
+
+        def act() -> None:
+            run.row.status, run.row.reason = Is.CANCELLING, "timeout"
+
+        if self._write(job, run.marking, act):
+            if run.row.status is not Is.CANCELLING:
+                self._write(job, run.marking, act)
+            self._decide(job)
+
+    def _callback_ended(self, job: Job, run: Run) -> None:
+        run.ends = None
+        if run.cancelled is not None and not run.part.deaf:
+            run.outcome = Is.CANCELLED
+        else:
+            run.outcome = Is.FAILED if run.part.fails else Is.SUCCEEDED
+        self._write_end(job, run)
+
+    def _write_end(self, job: Job, run: Run) -> None:
+        run.pause.until = None
+        while not run.is_written:
+            if not self._write(job, run.pause, lambda: self._end(job, run)):
+                return
+        job.here.remove(run)
+        self._decide(job)
+
+    def _end(self, job: Job, run: Run) -> None:
+        """END: the final state, the streak, and the retry if one is due."""
+        row, run.is_written = run.row, True
+        if run.cancelled == "timeout":
+            status: Is = Is.TIMED_OUT
+        else:
+            status = Is.CANCELLED if run.cancelled is not None else run.outcome or Is.SUCCEEDED
+        row.status = status
+        row.reason = run.cancelled if run.cancelled is not None else row.reason
+        if job.is_gone:
+            return
+        if status is Is.SUCCEEDED:
+            job.streak = 0
+        elif status in (Is.FAILED, Is.TIMED_OUT):
+            job.streak += 1
+            if job.is_active and job.streak <= job.retries:
+                delay = min(job.max_retry_delay, round(job.retry_delay * job.retry_backoff ** (row.attempt - 1)))
+                self._again(job, row, due=self.now + delay)
+            elif job.is_active:
+                self._exhausted(job)
+        self._finish_if_over(job, ending=run)
+
+    def _exhausted(self, job: Job) -> None:
+        if job.on_exhausted == "continue":
+            job.streak = 0
+            return
+        self._take_off(job, "deactivated")
+        job.status = JobStatus.DEACTIVATED
+
+    def _recover(self, job: Job, row: Row) -> None:
+        """Its process is gone: it is lost, and its firing runs again, unless nobody wants that."""
+        deaths = 1 + sum(other.status is Is.LOST and other.scheduled == row.scheduled for other in job.rows)
+        wanted = row.status is Is.RUNNING or row.reason == "timeout"
+        row.status = Is.LOST
+        row.reason = "the process died" if deaths < 3 else f"the process died {deaths} times"
+        if job.is_gone:
+            return
+        if deaths >= 3:
+            job.streak += 1
+            if job.is_active and job.streak > job.retries:
+                self._exhausted(job)
+        elif wanted and job.delivery == "at_least_once" and (job.is_active or row.trigger is Trigger.MANUAL):
+            self._again(job, row, due=self.now, reason="recovered")
+        self._finish_if_over(job)
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def _new(
+        self,
+        job: Job,
+        scheduled: int,
+        *,
+        trigger: Trigger = Trigger.SCHEDULE,
+        status: Is = Is.WAITING,
+        reason: str | None = None,
+        due: int | None = None,
+    ) -> Row:
+        if trigger is Trigger.SCHEDULE:
+            assert scheduled not in job.recorded
+            job.recorded.add(scheduled)
+        self._rows += 1
+        due = job.due(scheduled) if due is None else due
+        row = Row(self._rows, scheduled, scheduled, 1, 1, trigger, status, reason, due)
+        job.rows.append(row)
+        return row
+
+    def _again(self, job: Job, row: Row, *, due: int, reason: str | None = None) -> None:
+        self._rows += 1
+        job.rows.append(
+            Row(self._rows, row.scheduled, row.scheduled, 1, row.attempt + 1, row.trigger, Is.WAITING, reason, due)
+        )
+
+    def _add(self, job: Job, instants: list[int], status: Is, reason: str) -> None:
+        """One row for all these instants, if there are any."""
+        fresh = [instant for instant in instants if instant not in job.recorded]
+        if not fresh:
+            return
+        row = self._new(job, fresh[0], status=status, reason=reason)
+        row.last, row.count = fresh[-1], len(fresh)
+        job.recorded.update(fresh)
+
+    def _supersede(self, rows: Iterable[Row]) -> None:
+        for row in list(rows):
+            row.status, row.reason = Is.SKIPPED, "superseded"
+
+    def _take_off(self, job: Job, why: str) -> None:
+        """The job does not fire from here on: what had come due is missed, what waits is cancelled."""
+        for row in job.waiting():
+            row.status, row.reason = Is.CANCELLED, why
+        if job.is_active and (overdue := job.overdue(self.now)):
+            self._add(job, overdue, Is.MISSED, why)
+            job.next = job.following(overdue[-1])
+
+    def _finish_if_over(self, job: Job, ending: Run | None = None) -> None:
+        open_left = any(row.status in OPEN for row in job.rows)
+        if job.is_active and job.next is None and not open_left:
+            job.status = JobStatus.FINISHED
+
+
+def _turn(row: Row) -> tuple[int, int]:
+    return (row.due, row.scheduled)

@@ -1,0 +1,529 @@
+"""The real engine with the real store, and the reference beside it: the same events, and the same must stand after each.
+
+As a program: `python -m support.reference_runs --runs 2000 --steps 50`, from `tests`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import trio
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from aurora_scheduler.engine.keeper import watch_clock
+from aurora_scheduler.errors import ScheduleError
+from support.lives import START
+from support.reference import OPEN, SECOND, Job, Part, Reference
+from support.virtual import World
+
+__all__ = ["Disagreement", "Tally", "events", "programs", "run"]
+
+Event = tuple[Any, ...]
+
+# -- what can happen ----------------------------------------------------------------------------------------------
+
+SCHEDULES = (
+    "every 1 minute", "every 90 seconds", "every 5 minutes", "*/5 * * * *", "in 30 seconds", "every 1 hour",
+    "0 * * * *", "in 10 minutes",
+)  # fmt: skip
+MINUTE = 60 * SECOND
+#: What a job's callbacks do: one of these each time, as chance has it.
+QUICK, SHORT, LONG = 0, 20 * SECOND, 200 * SECOND
+MANNERS: dict[str, tuple[Part, ...]] = {
+    "well": (Part(QUICK),),
+    "ill": (Part(QUICK, fails=True),),
+    "mixed": (Part(QUICK), Part(SHORT), Part(QUICK, fails=True), Part(SHORT, fails=True)),
+    "slow": (Part(SHORT), Part(LONG), Part(LONG, fails=True)),
+    "deaf": (Part(QUICK), Part(SHORT, deaf=True), Part(LONG, deaf=True), Part(LONG, fails=True, deaf=True)),
+    "endless": (Part(QUICK), Part(None), Part(None, deaf=True), Part(SHORT)),
+}
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "misfire": ("run_once", "skip", "run_all"),
+    "misfire_grace": (60 * SECOND, 0, 90 * SECOND, 4000 * SECOND),
+    "overlap": ("skip", "queue_one", "queue_all", "allow", "cancel_previous"),
+    "timeout": (None, 15_017_003, 90_017_011),
+    "max_retries": (3, 0, 1, 2),
+    "retry_delay": (300 * SECOND, 10 * SECOND, 45 * SECOND),
+    "retry_backoff": (1.0, 2.0, 1.5),
+    "max_retry_delay": (86_400 * SECOND, 50 * SECOND),
+    "on_exhausted": ("deactivate", "continue"),
+    "max_runs": (None, 1, 2, 5),
+    "jitter": (0, 20 * SECOND, 400 * SECOND),
+    "delivery": ("at_least_once", "at_most_once"),
+}
+#: Bounds, in microseconds after the creation.
+BOUNDS = {"start_at": (None, 100 * SECOND), "end_at": (None, 400 * SECOND, 4000 * SECOND)}
+EDITABLE = ("misfire", "overlap", "timeout", "max_retries", "retry_delay", "on_exhausted", "jitter")
+DURATIONS = ("misfire_grace", "timeout", "retry_delay", "max_retry_delay", "jitter")
+CLOCK_STEPS = (90, -60, 3_700, -3_000, 18_000, -9_000, -12_000, -100_000)
+
+_slots = st.integers(0, 2)
+_options = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in CHOICES.items()})
+_bounds = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in BOUNDS.items()})
+_edits = st.fixed_dictionaries({}, optional={name: st.sampled_from(CHOICES[name]) for name in EDITABLE})
+_texts = st.sampled_from(SCHEDULES)
+_create = st.tuples(
+    st.just("create"), _slots, _texts, st.sampled_from(tuple(MANNERS)), _options, st.one_of(st.just({}), _bounds),
+    st.sampled_from((None, 1, 2, 3)),
+)  # fmt: skip
+_pass_time = st.tuples(st.just("pass_time"), st.sampled_from((61, 1, 0, 20, 100, 300, 1_000, 3_700)))
+
+
+def events(*, clock: bool = True, faults: bool = True) -> st.SearchStrategy[Event]:
+    """One event; those that do not apply when their turn comes are passed over."""
+    kinds: list[st.SearchStrategy[Event]] = [
+        _pass_time,
+        _pass_time,
+        _pass_time,
+        _pass_time,
+        _create,
+        _create,
+        st.tuples(st.just("crash")),
+        st.tuples(st.just("start")),
+        st.tuples(st.just("start_at_grace"), _slots, st.sampled_from((0, 1, -1))),
+        st.tuples(st.just("pause"), _slots),
+        st.tuples(st.just("resume"), _slots),
+        st.tuples(st.just("delete"), _slots),
+        st.tuples(st.just("edit"), _slots, st.one_of(st.none(), _texts), _edits),
+        st.tuples(st.just("run_by_hand"), _slots),
+        st.tuples(st.just("run_by_hand"), _slots),
+        st.tuples(st.just("cancel"), _slots, st.integers(0, 5)),
+    ]
+    if clock:
+        kinds.append(st.tuples(st.just("set_clock"), st.sampled_from(CLOCK_STEPS)))
+    if faults:
+        kinds.append(st.tuples(st.just("away"), st.sampled_from(("writes", "answers"))))
+        kinds.append(st.tuples(st.just("back")))
+    return st.one_of(kinds)
+
+
+def programs(at_least: int, at_most: int, *, clock: bool = True, faults: bool = True) -> st.SearchStrategy[list[Event]]:
+    """A job, a process, and what happens then."""
+    more = st.lists(events(clock=clock, faults=faults), min_size=max(0, at_least - 2), max_size=at_most - 2)
+    return st.tuples(_create, more).map(lambda drawn: [drawn[0], ("start",), *drawn[1]])
+
+
+# -- the real thing -----------------------------------------------------------------------------------------------
+
+
+class Real:
+    """The engine, the store on disk and a virtual clock, told in the reference's words."""
+
+    def __init__(self, path: str, order: int, part_of: Callable[[str, int, int], Part]) -> None:
+        self.world = World(path)
+        self.world.reorder(order)
+        self.part_of = part_of
+        self._mono = 0
+        self._death = trio.Event()
+
+    async def pass_time(self, micros: int) -> None:
+        """Time goes on."""
+        self._mono += micros
+        # A little more, which rounding takes away again: what is due just then is not missed by a float's last digit.
+        await self.world.run(self._mono / SECOND + 3e-7 - self.world.mock.current_time())
+
+    async def set_clock(self, by: int) -> None:
+        """The wall clock is set, and watched for the second after."""
+        engine = self.world.engine
+        async with trio.open_nursery() as nursery:
+            if engine is not None:
+                nursery.start_soon(watch_clock, engine.book)
+            await self.world.settle()
+            self.world.clock.set(by / SECOND)
+            await self.pass_time(SECOND + 1_000)
+            nursery.cancel_scope.cancel()
+
+    async def start(self) -> None:
+        """A process."""
+        self._death = trio.Event()
+        await self.world.start()
+
+    async def crash(self) -> int:
+        """The process dies, and nothing that it does meanwhile reaches the store; how much time passed."""
+        world, before = self.world, self.world.now
+        world._stopping = True
+        world.writer.is_closed = True
+        self._death.set()
+        world._scope.cancel()
+        while not world._over.is_set():
+            await trio.testing.wait_all_tasks_blocked()
+            if not world._over.is_set():
+                world.mock.jump(trio.lowlevel.current_statistics().seconds_to_next_deadline)
+        world.engine = None
+        world.store.close()
+        world.open()
+        self._mono = round(world.mock.current_time() * SECOND)
+        return world.now - before
+
+    def away(self, what: str) -> None:
+        """Writes fail, before they take effect or after."""
+        if what == "writes":
+            self.world.writer.failing_writes = 10**9
+        else:
+            self.world.writer.failing_answers = 10**9
+
+    async def back(self) -> None:
+        """The store is back."""
+        self.world.writer.failing_writes = self.world.writer.failing_answers = 0
+
+    def create(self, job_id: str, text: str, options: dict[str, Any]) -> None:
+        """Create a job."""
+        self.world.create(job_id, text, self._play, job_id=job_id, **_said(options))
+
+    async def _play(self, call: Any) -> None:
+        part = self.part_of(call.job_id, call.scheduled, call.attempt)
+        seconds = float("inf") if part.takes is None else part.takes / SECOND
+        if part.deaf:
+            with trio.move_on_after(seconds, shield=True):
+                await self._death.wait()
+            if self._death.is_set():
+                await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.sleep(seconds)
+        if part.fails:
+            raise RuntimeError("no")
+
+    def edit(self, job_id: str, text: str | None, options: dict[str, Any]) -> bool:
+        """Edit a job; False where that is refused."""
+        changes = _said(options) if text is None else {"schedule": text, **_said(options)}
+        with suppress(ScheduleError):
+            self.world.edit(job_id, **changes)
+            return True
+        return False
+
+    def told(self, job: Job) -> list[tuple[Any, ...]]:
+        """The rows of a job's generation."""
+        return sorted(
+            (
+                (row.scheduled, row.last_scheduled, row.count, row.attempt, str(row.trigger), str(row.status),
+                 None if row.reason is None else str(row.reason), row.due)
+                for row in self.world.rows(job.id)
+                if row.generation == job.generation
+            ),
+            key=str,
+        )  # fmt: skip
+
+    def state(self, job: Job) -> tuple[Any, ...] | None:
+        """Status, streak, and when it is due next."""
+        found = self.world.store.job(job.id)
+        if found is None or found.generation != job.generation:
+            return None
+        return str(found.status), found.retry_count, found.next_due if found.is_active else None
+
+
+def _said(options: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in DURATIONS and value is not None:
+            said[name] = timedelta(microseconds=value)
+        elif name in BOUNDS and value is not None:
+            said[name] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+        else:
+            said[name] = value
+    return said
+
+
+# -- both, side by side -------------------------------------------------------------------------------------------
+
+
+class Disagreement(AssertionError):
+    """What stands is not what must stand."""
+
+
+@dataclass
+class Tally:
+    """What was tried, and what was reached by it."""
+
+    runs: int = 0
+    steps: int = 0
+    comparisons: int = 0
+    rows: int = 0
+    disagreements: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.events.items()))
+        return (
+            f"{self.runs:,} runs, {self.steps:,} steps, {self.comparisons:,} comparisons, {self.rows:,} rows compared; "
+            f"events: {said}; {self.disagreements} disagreements"
+        )
+
+
+class Pair:
+    """The real thing and the reference, and one event after the other for both."""
+
+    def __init__(self, path: str, order: int, tally: Tally) -> None:
+        self.tally = tally
+        self.manners = {"a": "well", "b": "well", "c": "well"}
+        self.real = Real(path, order, self.part_of)
+        self.reference = Reference(START, self.part_of)
+        self.odd = 0
+        self.story: list[str] = []
+
+    def part_of(self, job_id: str, scheduled: int, attempt: int) -> Part:
+        """What a callback does: the same for both. No two take the same time to the microsecond."""
+        number = int.from_bytes(
+            hashlib.blake2b(f"{job_id}{scheduled}{attempt}".encode(), digest_size=8).digest(), "big"
+        )
+        parts = MANNERS[self.manners[job_id]]
+        part = parts[number % len(parts)]
+        takes = None if part.takes is None else part.takes + 1 + number // len(parts) % 299_993
+        return Part(takes, part.fails, part.deaf)
+
+    async def happen(self, event: Event) -> None:
+        """Have an event happen to both, if it applies, and compare."""
+        kind, *said = event
+        applied = await getattr(self, f"_{kind}")(*said)
+        self.tally.steps += 1
+        self.tally.events[kind if applied else "passed over"] += 1
+        if applied:
+            self.story.append(f"{event} at {self.reference.mono / SECOND:.6f}")
+            self.reference.pass_time(0)
+            await self.real.world.settle()
+            self.compare()
+
+    def compare(self) -> None:
+        """Raise `Disagreement` where what stands is not what must stand."""
+        self.tally.comparisons += 1
+        wrong: list[str] = []
+        if self.real.world.now != self.reference.now:
+            wrong.append(f"the clock: {self.real.world.now} is, {self.reference.now} must be")
+        for job in self.reference.jobs:
+            must = sorted((row.told() for row in job.rows), key=str)
+            real = self.real.told(job)
+            self.tally.rows += len(real)
+            if real != must:
+                wrong += [f"{job.id}/{job.generation} must have {_shown(row)}" for row in must if row not in real]
+                wrong += [f"{job.id}/{job.generation} has       {_shown(row)}" for row in real if row not in must]
+            state = None if job.is_gone else (
+                str(job.status), job.streak, job.next_due() if job.is_active else None,
+            )  # fmt: skip
+            if self.real.state(job) != state:
+                wrong.append(
+                    f"{job.id}/{job.generation} must be {_shown(state)}, and is {_shown(self.real.state(job))}"
+                )
+        if wrong:
+            raise Disagreement("\n".join(["", *self.story, *wrong]))
+
+    def count_what_was_reached(self) -> None:
+        """For the tally: rows by what became of them."""
+        for job in self.reference.jobs:
+            self.tally.reached.update(f"{row.status} {row.reason or ''}".strip() for row in job.rows)
+            self.tally.reached.update([f"job {job.status}"])
+
+    def _job(self, slot: int) -> Job | None:
+        return self.reference.job("abc"[slot])
+
+    # -- events, each for both: whether it applied ----------------------------------------------------------------
+
+    async def _pass_time(self, seconds: int) -> bool:
+        self.odd += (
+            1  # no two moments have the same microseconds, so that nothing happens just when something else does
+        )
+        micros = seconds * SECOND + (self.odd * 1_009 if seconds else 0)
+        self.reference.pass_time(micros)
+        await self.real.pass_time(micros)
+        return True
+
+    async def _create(
+        self, slot: int, text: str, manner: str, options: dict[str, Any], bounds: dict[str, Any], at_once: int | None
+    ) -> bool:
+        if self._job(slot) is not None:
+            return False
+        options = options | {name: value + self.reference.now for name, value in bounds.items() if value is not None}
+        if options.get("overlap") == "allow":
+            options = options | {"max_instances": at_once}
+        job_id = "abc"[slot]
+        if any(run.row.status in OPEN for job in self.reference.jobs if job.id == job_id for run in job.here):
+            manner = self.manners[job_id]
+        self.manners[job_id] = manner
+        created = self.reference.create(job_id, text, options)
+        try:
+            self.real.create(job_id, text, options)
+        except ScheduleError:
+            assert not created
+        return created
+
+    async def _start(self) -> bool:
+        if self.reference.is_up:
+            return False
+        self.reference.start()
+        await self.real.start()
+        return True
+
+    async def _start_at_grace(self, slot: int, more: int) -> bool:
+        job = self._job(slot)
+        if self.reference.is_up or job is None or not job.is_active or job.next is None:
+            return False
+        micros = job.due(job.next) + job.misfire_grace + more - self.reference.now
+        if micros <= 0:
+            return False
+        self.reference.pass_time(micros)
+        await self.real.pass_time(micros)
+        return await self._start()
+
+    async def _crash(self) -> bool:
+        if not self.reference.is_up:
+            return False
+        self.reference.crash()
+        self.reference.pass_time(await self.real.crash())
+        return True
+
+    async def _away(self, what: str) -> bool:
+        if not self.reference.is_up:
+            return False
+        self.reference.is_away = self.reference.is_away or what == "writes"
+        self.reference.answers_are_lost = self.reference.answers_are_lost or what == "answers"
+        self.real.away(what)
+        return True
+
+    async def _back(self) -> bool:
+        if not (self.reference.is_away or self.reference.answers_are_lost):
+            return False
+        self.reference.is_away = self.reference.answers_are_lost = False
+        await self.real.back()
+        return True
+
+    async def _set_clock(self, seconds: int) -> bool:
+        self.odd += 1
+        by = seconds * SECOND + self.odd
+        self.reference.set_clock(by)
+        self.reference.pass_time(1_000)
+        await self.real.set_clock(by)
+        return True
+
+    async def _pause(self, slot: int) -> bool:
+        return self._call(slot, self.reference.pause, self.real.world.pause)
+
+    async def _resume(self, slot: int) -> bool:
+        return self._call(slot, self.reference.resume, self.real.world.resume)
+
+    async def _delete(self, slot: int) -> bool:
+        return self._call(slot, self.reference.delete, self.real.world.delete)
+
+    async def _run_by_hand(self, slot: int) -> bool:
+        return self._call(slot, self.reference.run_by_hand, self.real.world.run_by_hand)
+
+    def _call(self, slot: int, must: Callable[[Job], object], real: Callable[[str], object]) -> bool:
+        job = self._job(slot)
+        if job is None:
+            return False
+        real(job.id)
+        must(job)
+        return True
+
+    async def _edit(self, slot: int, text: str | None, options: dict[str, Any]) -> bool:
+        job = self._job(slot)
+        if job is None:
+            return False
+        taken = self.real.edit(job.id, text, options)
+        if taken:
+            self.reference.edit(job, text, options)
+        return taken
+
+    async def _cancel(self, slot: int, number: int) -> bool:
+        found = [
+            (job, row) for job in self.reference.jobs if job.id == "abc"[slot] for row in job.rows if row.status in OPEN
+        ]
+        if not found:
+            return False
+        job, row = found[number % len(found)]
+        rows = self.real.world.rows(job.id)
+        (same,) = [
+            each
+            for each in rows
+            if (each.generation, each.scheduled, each.attempt) == (job.generation, row.scheduled, row.attempt)
+        ]
+        self.real.world.cancel(same.id)
+        self.reference.cancel(job, row)
+        return True
+
+
+def _shown(facts: tuple[Any, ...] | None) -> str:
+    """Instants as seconds after the start."""
+    if facts is None:
+        return "gone"
+    return str(
+        tuple(f"{(fact - START) / SECOND:.6f}" if isinstance(fact, int) and fact > 10**12 else fact for fact in facts)
+    )
+
+
+def run(program: list[Event], order: int = 0, tally: Tally | None = None, path: str | None = None) -> None:
+    """Run one program, both ways. Raises `Disagreement`."""
+    tally = Tally() if tally is None else tally
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as directory:
+        pair = Pair(path or str(Path(directory) / "jobs.db"), order, tally)
+
+        async def main() -> None:
+            try:
+                for event in program:
+                    await pair.happen(event)
+                pair.real.world.check()
+                pair.count_what_was_reached()
+            finally:
+                if pair.real.world.engine is not None:
+                    await pair.real.crash()
+                pair.real.world.store.close()
+
+        tally.runs += 1
+        trio.run(main, clock=pair.real.world)
+
+
+def main() -> int:
+    """Many runs, one line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-clock", action="store_true")
+    parser.add_argument("--no-faults", action="store_true")
+    parser.add_argument("--shrink", action="store_true")
+    arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    tally, began = Tally(), time.monotonic()
+    drawn = programs(arguments.steps, arguments.steps, clock=not arguments.no_clock, faults=not arguments.no_faults)
+    if arguments.shrink:
+        drawn = programs(2, arguments.steps, clock=not arguments.no_clock, faults=not arguments.no_faults)
+    phases = [Phase.generate, Phase.shrink] if arguments.shrink else [Phase.generate]
+
+    @seed(arguments.seed)
+    @settings(max_examples=arguments.runs, phases=phases, database=None, deadline=None,
+              suppress_health_check=list(HealthCheck), report_multiple_bugs=False)  # fmt: skip
+    @given(drawn, st.integers(0, 1000))
+    def runs(program: list[Event], order: int) -> None:
+        try:
+            run(program, order, tally)
+        except Disagreement as error:
+            tally.disagreements += 1
+            if arguments.shrink:
+                raise
+            print(error)
+
+    try:
+        runs()
+    except Disagreement as error:
+        print(error)
+    finally:
+        print(tally)
+        print(
+            f"in {time.monotonic() - began:.0f} s;", ", ".join(f"{k} {v:,}" for k, v in sorted(tally.reached.items()))
+        )
+    return int(tally.disagreements > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
