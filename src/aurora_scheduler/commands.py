@@ -28,6 +28,7 @@ from aurora_scheduler.rules import (
     request_run,
     reschedule,
     resume,
+    seated,
 )
 from aurora_scheduler.rules.explaining import explain as explained
 
@@ -71,13 +72,15 @@ def _create(store: Store, clock: Clock, new: Declared) -> str:
 
 def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     """Write an edited job over the version it was made from. Raises `Stale` where that is not the last any more."""
-    _replace(store, clock, before, after)
-    return after
+    return _replace(store, clock, before, after)
 
 
-def _replace(store: Store, clock: Clock, before: Job, after: Job) -> None:
+def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
+    found = store.snapshot(before.id)
+    after = seated(after, _sorted(found)[0] if found is not None else ())
     store.replace(after)
     store.commit(reschedule(before, after, clock.now(), clock.new_id))
+    return after
 
 
 def delete_job(store: Store, clock: Clock, job_id: str) -> bool:

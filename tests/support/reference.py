@@ -221,6 +221,8 @@ class Reference:
         self.is_up = False
         self.is_away = False
         self.answers_are_lost = False
+        #: Something has happened that might also have happened otherwise: from here on nothing can be told.
+        self.is_tied = False
         self._rows = 0
 
     @property
@@ -243,9 +245,15 @@ class Reference:
             if moment > end:
                 break
             self.mono = max(self.mono, moment)
+            self.is_tied = self.is_tied or any(self._is_tied(job) for job in self.jobs)
             for job in self.jobs:
                 self._ring(job)
         self.mono = end
+
+    def _is_tied(self, job: Job) -> bool:
+        """Whether two things happen to a job in the same instant: in which order is nobody's promise."""
+        moments = [alarm for alarm in self._alarms(job) if alarm is not None and alarm <= self.mono]
+        return len(moments) > 1
 
     def _alarms(self, job: Job) -> Iterable[int | None]:
         yield job.pause.until if job.pause.until is not None else job.wakes
@@ -313,10 +321,11 @@ class Reference:
 
     def edit(self, job: Job, text: str | None, options: dict[str, Any]) -> None:
         """Policies and schedule change; a changed schedule starts after now."""
-        overdue = job.overdue(self.now) if job.is_active else []
+        is_changed = text is not None and text != job.text
+        if is_changed and job.is_active:
+            self._add(job, job.overdue(self.now), Is.MISSED, "edited")
         job.options = job.options | options
-        if text is not None and text != job.text:
-            self._add(job, overdue, Is.MISSED, "edited")
+        if text is not None and is_changed:
             job.text, job.anchor = text, self.now if job.start_at is None else job.start_at
             job.schedule = parse_schedule(text, "UTC", now=self.now, start=job.start_at)
             job.next = job.following(self.now)

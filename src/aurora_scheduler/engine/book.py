@@ -145,8 +145,7 @@ class Book:
         for row in commit.moved:
             attempt = self.attempts.get(row.id)
             if attempt is not None and row.status is ExecutionStatus.CANCELLING:
-                attempt.execution = row
-                attempt.cancel(row.reason or Reason.BY_HAND)
+                attempt.note_cancelling(row.reason or Reason.BY_HAND)
 
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
@@ -160,7 +159,7 @@ class Book:
 
         snapshots, self._to_cancel = await until_there(ask, "reading jobs")
         for execution_id in self._to_cancel.keys() & self.attempts.keys():
-            self.attempts[execution_id].cancel(self._to_cancel[execution_id])
+            self.attempts[execution_id].note_cancelling(self._to_cancel[execution_id])
         for job_id, snapshot in zip(wanted, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
             if snapshot is not None:
@@ -222,7 +221,7 @@ class Book:
         entry.note_begun()
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
         if execution.id in self._to_cancel:  # between its claim and now
-            attempt.cancel(self._to_cancel[execution.id])
+            attempt.note_cancelling(self._to_cancel[execution.id])
         self.performing.start_soon(self._perform, self, entry, attempt)
 
     def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:

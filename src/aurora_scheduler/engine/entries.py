@@ -65,6 +65,11 @@ class Attempt:
             if self.interruptible:
                 self.scope.cancel()
 
+    def note_cancelling(self, reason: str) -> None:
+        """The row says that the attempt is asked to end: it is, and is known as such."""
+        self.execution = replace(self.execution, status=ExecutionStatus.CANCELLING, reason=reason)
+        self.cancel(reason)
+
     def make_interruptible(self) -> None:
         """From here on cancelling stops the callback; one that was asked for before does so now."""
         self.interruptible = True

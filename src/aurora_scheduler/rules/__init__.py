@@ -17,6 +17,7 @@ from aurora_scheduler.rules.changing import (
     resolved,
     resume,
     rewound,
+    seated,
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
@@ -47,6 +48,7 @@ __all__ = [
     "resolved",
     "resume",
     "rewound",
+    "seated",
     "settle",
     "unresolved",
 ]

@@ -12,6 +12,7 @@ from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, row_of, stepped
+from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.settling import retry_delay
 from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, schedule_of
 
@@ -27,6 +28,7 @@ __all__ = [
     "resolved",
     "resume",
     "rewound",
+    "seated",
     "unresolved",
 ]
 
@@ -59,6 +61,12 @@ def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> 
     return Commit(job=None, new=missed, change=changed(after, ChangeKind.UPDATED, now))
 
 
+def seated(job: Job, waiting: Sequence[Execution]) -> Job:
+    """An edited job; without a next firing, where what waits for its turn has the last places among `max_runs`."""
+    most, taken = job.policies.max_runs, planned(job, waiting).runs
+    return job if most is None or taken == job.runs or taken < most else coming(job, None)
+
+
 def _overdue(job: Job, now: int, reason: Reason, new_id: Callable[[], str]) -> tuple[tuple[Execution, ...], Job]:
     """The record of what came due while the job could fire, and the job with what is next."""
     if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED):
@@ -82,7 +90,7 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
     if passed is not None or job.next_fire is None:
         active = coming(active, following(job, now))
     missed: tuple[Execution, ...] = ()
-    if passed is not None and active.next_fire is None:
+    if passed is not None and following(job, passed) is None:
         row = row_of(job, passed, execution_id)
         missed = (closed(row, ExecutionStatus.MISSED, Reason.PAUSED, now),)
     active, _ = finish_if_over(active, now, open_left=bool(waiting or others_running))

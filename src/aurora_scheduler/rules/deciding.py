@@ -2,7 +2,7 @@
 
 The order in which things are looked at *is* the policy:
 
-1. a run asked for by hand, on any job;
+1. a run asked for by hand, on any job, unless an attempt that was lost with its process can run again: that is first;
 2. a next firing that was computed with other zone data: it is computed anew, before anything is made of it;
 3. what is first in line: an attempt that was lost with its process, a firing that has waited for its turn;
 4. the schedule: an instant that has come due (`backlog` and `overlap` say what becomes of it);
@@ -79,10 +79,10 @@ def decide(
     """
     room = has_room(job, running)
     by_hand = next((row for row in waiting if _is_request(row)), None)
-    if by_hand is not None:
+    if by_hand is not None and not (room and any(_is_first(job, row) for row in waiting)):
         if room:
             return _claim_waiting(job, by_hand, now, owner)
-        return _record(meet_by_hand(job, by_hand, waiting, running, now))
+        return _record(meet_by_hand(job, by_hand, waiting, running, now, _busy_since(running, now)))
     if job.status is not JobStatus.ACTIVE:
         return _step_at_rest(job, waiting, running, now, owner)
 
@@ -110,7 +110,8 @@ def decide(
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:
     """Of a job that does not fire, only what was asked for by hand runs; and runs again, if its process died."""
-    again = next((row for row in waiting if row.trigger is Trigger.MANUAL and not _is_retry(row)), None)
+    by_hand = (row for row in waiting if row.trigger is Trigger.MANUAL and not _is_retry(row))
+    again = min(by_hand, key=_place_in_line, default=None)
     if again is None:
         return Rest()
     return _claim_waiting(job, again, now, owner) if has_room(job, running) else Sleep(None)
@@ -124,6 +125,15 @@ def pass_over(job: Job) -> Commit:
 
 def _is_request(row: Execution) -> bool:
     return row.trigger is Trigger.MANUAL and row.attempt == 1 and row.reason is None
+
+
+def _is_first(job: Job, row: Execution) -> bool:
+    """Whether the row was lost with its process, and may run again."""
+    return row.reason == Reason.RECOVERED and (job.is_active or row.trigger is Trigger.MANUAL)
+
+
+def _busy_since(running: Sequence[Execution], now: int) -> int:
+    return min(row.started if row.started is not None else now for row in running)
 
 
 def _is_retry(row: Execution) -> bool:
@@ -151,23 +161,30 @@ def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_
     execution = replace(row_of(job, first, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
     if others:  # it is one of those that run in turn
         execution = replace(execution, reason=Reason.BACKLOG)
-    giving_way = () if keeps_retries(job) else [row for row in waiting if _is_retry(row)]
     after = stepped(backlog.job, runs=job.runs + 1)
     new = (*backlog.missed, execution, *queue(job, others, Reason.BACKLOG, new_id))
-    return Claim(Commit(job=after, new=new, moved=superseded(giving_way, now), must_last=_runs_once(job)), execution)
+    moved = superseded(_giving_way(job, waiting), now)
+    return Claim(Commit(job=after, new=new, moved=moved, must_last=_runs_once(job)), execution)
+
+
+def _giving_way(job: Job, waiting: Sequence[Execution]) -> Sequence[Execution]:
+    """The retries that a firing takes the place of."""
+    return () if keeps_retries(job) else [row for row in waiting if _is_retry(row)]
 
 
 def _come_due_while_busy(
     job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, new_id: Callable[[], str]
 ) -> Record:
     """Instants that came while attempts run overlap; those due before these began have their turn behind them."""
-    busy_since = min(row.started if row.started is not None else now for row in running)
+    busy_since = _busy_since(running, now)
     assert job.next_due is not None
     if job.next_due > busy_since:
         return _record(meet(job, waiting, running, now, new_id))
     backlog = sort_out(job, waiting, busy_since, now, new_id)
     reason = Reason.BACKLOG if len(backlog.run) > 1 else Reason.QUEUED
-    return _record(Overlapping(backlog.job, (*backlog.missed, *queue(job, backlog.run, reason, new_id))))
+    giving_way = _giving_way(job, waiting) if backlog.run else ()
+    new = (*backlog.missed, *queue(job, backlog.run, reason, new_id))
+    return _record(Overlapping(backlog.job, new, superseded(giving_way, now)))
 
 
 def _record(overlapping: Overlapping) -> Record:

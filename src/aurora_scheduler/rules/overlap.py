@@ -79,12 +79,19 @@ def meet(
 
 
 def meet_by_hand(
-    job: Job, request: Execution, waiting: Sequence[Execution], running: Sequence[Execution], now: int
+    job: Job,
+    request: Execution,
+    waiting: Sequence[Execution],
+    running: Sequence[Execution],
+    now: int,
+    busy_since: int,
 ) -> Overlapping:
-    """A run was asked for by hand while what runs leaves no room."""
+    """A run was asked for by hand, and what runs leaves no room; what was asked for before that began has its turn."""
     queued = [row for row in waiting if row.reason == Reason.QUEUED]
     places = {"queue_one": 1, "queue_all": QUEUE}.get(job.policies.overlap, 0)
     in_line = replace(request, reason=Reason.QUEUED)
+    if request.due < busy_since:
+        return Overlapping(job, moved=(in_line,))
     if job.policies.overlap == "cancel_previous":
         return Overlapping(job, moved=(in_line, *superseded(queued, now), *_cancelled(running)))
     if len(queued) < places:
