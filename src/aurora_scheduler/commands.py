@@ -17,10 +17,12 @@ from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatu
 from aurora_scheduler.options import read_moment
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
 from aurora_scheduler.rules import (
+    beyond,
     cancel_waiting,
     delete,
     is_free,
     is_outdated,
+    pass_over,
     pause,
     recover,
     renewed,
@@ -29,6 +31,7 @@ from aurora_scheduler.rules import (
     reschedule,
     resume,
     seated,
+    stands_for,
 )
 from aurora_scheduler.rules.explaining import explain as explained
 
@@ -77,7 +80,10 @@ def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
 
 def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     found = store.snapshot(before.id)
-    after = seated(after, _sorted(found)[0] if found is not None else ())
+    after = _beyond(store, seated(after, _sorted(found)[0] if found is not None else ()))
+    if before.next_fire != after.next_fire:
+        passed = _passed_over(store, clock, before)
+        before, after = passed, replace(after, version=after.version + passed.version - before.version)
     store.replace(after)
     store.commit(reschedule(before, after, clock.now(), clock.new_id))
     return after
@@ -89,8 +95,9 @@ def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
     if found is None:
         return False
     waiting, _ = _sorted(found)
-    store.remove(found.job)
-    store.commit(delete(found.job, waiting, clock.now(), clock.new_id))
+    job = _passed_over(store, clock, found.job)
+    store.remove(job)
+    store.commit(delete(job, waiting, clock.now(), clock.new_id))
     return True
 
 
@@ -100,7 +107,7 @@ def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool
     if found is None:
         return False
     waiting, running = _sorted(found)
-    commit = pause(found.job, waiting, clock.now(), clock.new_id)
+    commit = pause(_passed_over(store, clock, found.job), waiting, clock.now(), clock.new_id)
     if commit is not None:
         store.commit(commit)
     if cancel_running:
@@ -118,7 +125,7 @@ def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
     commit = resume(found.job, waiting, len(running), clock.now(), clock.new_id())
     if commit is None or commit.job is None:
         return found.job.is_active
-    store.commit(commit)
+    store.commit(replace(commit, job=_beyond(store, commit.job)))
     return commit.job.is_active
 
 
@@ -220,6 +227,25 @@ def renew_jobs(store: Store, clock: Clock, job_ids: Sequence[str]) -> int:
         else:
             moved += commit.change is not None
     return moved
+
+
+def _passed_over(store: Store, clock: Clock, job: Job) -> Job:
+    """The job past what has its record already of the firings that have come due: the clock may have been set back."""
+    now, first = clock.now(), job.next_fire
+    if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED) or first is None or (job.next_due or first) > now:
+        return job
+    records = [row for row in store.recorded(job, first, now) if stands_for(job, row)]
+    if not records:
+        return job
+    commit = pass_over(job, records, now, clock.new_id)
+    store.commit(commit)
+    return job if commit.job is None else commit.job
+
+
+def _beyond(store: Store, job: Job) -> Job:
+    """The job, its next firing not inside a range that is recorded."""
+    first = job.next_fire
+    return job if first is None else beyond(job, store.recorded(job, first, first))
 
 
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:

@@ -59,6 +59,7 @@ class Row:
     status: Is
     reason: str | None
     due: int
+    claimed: int = 0
 
     def told(self) -> tuple[Any, ...]:
         """What is compared."""
@@ -122,8 +123,6 @@ class Job:
     runs: int = 0
     streak: int = 0
     rows: list[Row] = field(default_factory=list)
-    #: The instants of the schedule that have their record.
-    recorded: set[int] = field(default_factory=set)
     is_gone: bool = False
     # -- in the process
     here: list[Run] = field(default_factory=list)
@@ -200,6 +199,17 @@ class Job:
     def next_due(self) -> int | None:
         """When the next firing is due."""
         return None if self.next is None else self.due(self.next)
+
+    def record_of(self, instant: int) -> Row | None:
+        """The record that stands for an instant of the schedule, if it has one."""
+        rows = (row for row in self.rows if row.trigger is Trigger.SCHEDULE)
+        return next((row for row in rows if row.scheduled <= instant <= row.last), None)
+
+    def next_from(self, after: int) -> int | None:
+        """The first firing after `after`, but not one within a range that has its record."""
+        instant = self.following(after)
+        record = None if instant is None else self.record_of(instant)
+        return instant if record is None or record.scheduled == instant else self.following(record.last)
 
     def overdue(self, until: int) -> list[int]:
         """The instants that have come due by `until` from the next one on, one by one."""
@@ -282,7 +292,7 @@ class Reference:
             return
         for job in self.jobs:
             if by < -HOURS_3 and job.is_active and job.next is not None:
-                anew = job.following(self.now)
+                anew = job.next_from(self.now)
                 if anew is not None and anew < job.next:
                     job.next = anew
         for job in self.jobs:
@@ -323,12 +333,13 @@ class Reference:
         """Policies and schedule change; a changed schedule starts after now."""
         is_changed = text is not None and text != job.text
         if is_changed and job.is_active:
+            self._pass_over(job)
             self._add(job, job.overdue(self.now), Is.MISSED, "edited")
         job.options = job.options | options
         if text is not None and is_changed:
             job.text, job.anchor = text, self.now if job.start_at is None else job.start_at
             job.schedule = parse_schedule(text, "UTC", now=self.now, start=job.start_at)
-            job.next = job.following(self.now)
+            job.next = job.next_from(self.now)
             if job.status is JobStatus.FINISHED and job.next is not None:
                 job.status = JobStatus.ACTIVE
         self._told(job)
@@ -350,7 +361,7 @@ class Reference:
             job.streak = 0
         job.status = JobStatus.ACTIVE
         if passed or job.next is None:
-            job.next = job.following(self.now)
+            job.next = job.next_from(self.now)
         if len(passed) == 1 and job.next is None:
             self._add(job, passed, Is.MISSED, "paused")
         self._finish_if_over(job)
@@ -465,12 +476,31 @@ class Reference:
         if not job.is_active:
             return None
         if overdue := job.overdue(self.now):
+            if any(job.record_of(instant) for instant in overdue):
+                return lambda: self._pass_over(job)
             return lambda: self._come_due(job, overdue) if room else self._come_due_while_busy(job, overdue)
         if retries and room:
             return lambda: self._claim(job, min(retries, key=_turn))
         if job.next is None and not waiting and not job.here:
             return lambda: self._finish_if_over(job)
         return None
+
+    def _pass_over(self, job: Job) -> None:
+        """The clock was set back: what is recorded stands; of the rest, what is due before the last of it is missed."""
+        overdue = job.overdue(self.now) if job.is_active else []
+        known = [instant for instant in overdue if job.record_of(instant)]
+        if not known:
+            return
+        gap: list[int] = []
+        for instant in overdue[: overdue.index(known[-1]) + 1]:
+            if instant not in known:
+                gap.append(instant)
+                continue
+            self._add(job, gap, Is.MISSED, "misfire")
+            gap = []
+        last = job.record_of(known[-1])
+        assert last is not None
+        job.next = job.following(last.last)
 
     def _come_due(self, job: Job, overdue: list[int]) -> None:
         runs = self._sort_out(job, overdue)
@@ -483,52 +513,54 @@ class Reference:
 
     def _sort_out(self, job: Job, overdue: list[int]) -> list[int]:
         """The policy `misfire`: of what is due the latest runs, or none, or the newest hundred; the rest is missed."""
-        fresh = [instant for instant in overdue if instant not in job.recorded]
-        if not fresh or (job.misfire == "skip" and self.now - job.due(fresh[-1]) > job.misfire_grace):
+        if job.misfire == "skip" and self.now - job.due(overdue[-1]) > job.misfire_grace:
             runs = []
         elif job.misfire == "run_all":
             left = MOST if job.max_runs is None else max(1, job.max_runs - job.taken())
-            runs = fresh[-min(MOST, left) :]
+            runs = overdue[-min(MOST, left) :]
         else:
-            runs = fresh[-1:]
+            runs = overdue[-1:]
         job.next = job.following(overdue[-1], more=len(runs))
-        self._add(job, [instant for instant in fresh if instant not in runs], Is.MISSED, "misfire")
+        self._add(job, [instant for instant in overdue if instant not in runs], Is.MISSED, "misfire")
         if runs and not job.keeps_retries:
             self._supersede(row for row in job.waiting() if self._is_retry(row))
         return runs
 
     def _come_due_while_busy(self, job: Job, overdue: list[int]) -> None:
         """What was due before the running attempt began waits for its turn; what came after overlaps."""
-        busy_for = max(self.mono - run.began for run in job.here)
-        before = [instant for instant in overdue if job.due(instant) <= self.now - busy_for]
+        before = [instant for instant in overdue if job.due(instant) <= self._busy_since(job)]
         if before:
             runs = self._sort_out(job, before)
             for instant in runs:
                 self._new(job, instant, reason="backlog" if len(runs) > 1 else "queued")
             return
-        fresh = [instant for instant in overdue if instant not in job.recorded]
         if job.overlap in ("queue_one", "queue_all"):
-            self._queue(job, overdue, fresh)
-        elif job.overlap == "cancel_previous" and fresh:
+            self._queue(job, overdue)
+        elif job.overlap == "cancel_previous":
             self._supersede(row for row in job.waiting() if row.reason not in ("recovered", "backlog"))
-            self._add(job, fresh[:-1], Is.SKIPPED, "superseded")
+            self._add(job, overdue[:-1], Is.SKIPPED, "superseded")
             job.next = job.following(overdue[-1], more=1)
-            self._new(job, fresh[-1], reason="queued")
+            self._new(job, overdue[-1], reason="queued")
             self._cancel_previous(job)
         else:
             job.next = job.following(overdue[-1])
-            self._add(job, fresh, Is.SKIPPED, "overlap")
+            self._add(job, overdue, Is.SKIPPED, "overlap")
 
-    def _queue(self, job: Job, overdue: list[int], fresh: list[int]) -> None:
+    def _busy_since(self, job: Job) -> int:
+        """By the wall clock; a clock that was set back since may show an earlier time, and all that is due is newer."""
+        return min(run.row.claimed if run.row.claimed <= self.now else 0 for run in job.here)
+
+    def _queue(self, job: Job, overdue: list[int]) -> None:
         places = (1 if job.overlap == "queue_one" else MOST) - sum(row.reason == "queued" for row in job.waiting())
-        for instant in list(fresh):
+        left = list(overdue)
+        for instant in overdue:
             if places > 0 and (job.max_runs is None or job.taken() < job.max_runs):
                 places -= 1
                 self._new(job, instant, reason="queued")
-                fresh.remove(instant)
+                left.remove(instant)
         job.next = job.following(overdue[-1])
         if job.max_runs is None or job.taken() < job.max_runs:
-            self._add(job, fresh, Is.SKIPPED, "overlap")
+            self._add(job, left, Is.SKIPPED, "overlap")
 
     def _cancel_previous(self, job: Job) -> None:
         for run in list(job.here):
@@ -539,8 +571,7 @@ class Reference:
     def _meet_by_hand(self, job: Job, request: Row) -> None:
         """A run by hand that finds no room is treated as a firing is."""
         queued = [row for row in job.waiting() if row.reason == "queued"]
-        busy_for = max(self.mono - run.began for run in job.here)
-        if request.due < self.now - busy_for:
+        if request.due < self._busy_since(job):
             request.reason = "queued"
         elif job.overlap == "cancel_previous":
             self._supersede(queued)
@@ -554,7 +585,7 @@ class Reference:
     # -- attempts -----------------------------------------------------------------------------------------------
 
     def _claim(self, job: Job, row: Row) -> None:
-        row.status = Is.RUNNING
+        row.status, row.claimed = Is.RUNNING, self.now
         if row.trigger is Trigger.SCHEDULE and row.attempt == 1:
             job.runs += 1
             if job.max_runs is not None and job.runs >= job.max_runs:
@@ -682,8 +713,7 @@ class Reference:
         due: int | None = None,
     ) -> Row:
         if trigger is Trigger.SCHEDULE:
-            assert scheduled not in job.recorded
-            job.recorded.add(scheduled)
+            assert job.record_of(scheduled) is None
         self._rows += 1
         due = job.due(scheduled) if due is None else due
         row = Row(self._rows, scheduled, scheduled, 1, 1, trigger, status, reason, due)
@@ -698,12 +728,11 @@ class Reference:
 
     def _add(self, job: Job, instants: list[int], status: Is, reason: str) -> None:
         """One row for all these instants, if there are any."""
-        fresh = [instant for instant in instants if instant not in job.recorded]
-        if not fresh:
+        if not instants:
             return
-        row = self._new(job, fresh[0], status=status, reason=reason)
-        row.last, row.count = fresh[-1], len(fresh)
-        job.recorded.update(fresh)
+        assert not any(job.record_of(instant) for instant in instants)
+        row = self._new(job, instants[0], status=status, reason=reason)
+        row.last, row.count = instants[-1], len(instants)
 
     def _supersede(self, rows: Iterable[Row]) -> None:
         for row in list(rows):
@@ -711,6 +740,7 @@ class Reference:
 
     def _take_off(self, job: Job, why: str) -> None:
         """The job does not fire from here on: what had come due is missed, what waits is cancelled."""
+        self._pass_over(job)
         for row in job.waiting():
             row.status, row.reason = Is.CANCELLED, why
         if job.is_active and (overdue := job.overdue(self.now)):

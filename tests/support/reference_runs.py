@@ -492,11 +492,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-clock", action="store_true")
     parser.add_argument("--no-faults", action="store_true")
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tail", type=int, default=1_000)
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     tally, began = Tally(), time.monotonic()
-    for number in range(arguments.runs):
+    for number in range(arguments.first, arguments.first + arguments.runs):
         chance = random.Random(f"{arguments.seed} {number}")
         program = draw_program(
             chance.choice, arguments.steps, clock=not arguments.no_clock, faults=not arguments.no_faults

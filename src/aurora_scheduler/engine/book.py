@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -19,10 +20,10 @@ from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
-from aurora_scheduler.ports import Clock, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import resolved, rewound
-from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.ports import AlreadyRecorded, Clock, Refused, Snapshot, Store, Writer
+from aurora_scheduler.rules import beyond, pass_over, resolved, rewound, stands_for
+from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
 
@@ -139,13 +140,22 @@ class Book:
 
     async def commit(self, entry: Entry, commit: Commit) -> None:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
-        await self.writer.write(lambda store: store.commit(commit)).wait()
+        await self.writer.write(partial(_commit, commit=commit)).wait()
         entry.apply(commit)
         self._note_unresolved(entry)
         for row in commit.moved:
             attempt = self.attempts.get(row.id)
             if attempt is not None and row.status is ExecutionStatus.CANCELLING:
                 attempt.note_cancelling(row.reason or Reason.BY_HAND)
+
+    async def passing_over(self, entry: Entry) -> Commit:
+        """What takes the job past instants that have their record already."""
+        job, now = entry.job, self.clock.now()
+        if job.next_fire is None:
+            return Commit(job=stepped(job))
+        first = job.next_fire
+        records = await self.writer.read(lambda store: store.recorded(job, first, max(first, now))).wait()
+        return pass_over(job, records, now, self.clock.new_id)
 
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
@@ -193,12 +203,21 @@ class Book:
         """The wall clock was set back by far: compute every next firing anew."""
         for entry in list(self._entries.values()):
             try:
-                commit = rewound(entry.job, entry.waiting, self.clock.now())
+                commit = await until_there(partial(self._rewound, entry), "computing firings anew")
             except ScheduleError:  # its zone is unknown here, as its task is about to say
                 continue
             if commit is not None:
                 with suppress(Refused):  # it has just been changed: then by the new time
                     await until_there(partial(self.commit, entry, commit), "computing firings anew")
+
+    async def _rewound(self, entry: Entry) -> Commit | None:
+        job = entry.job
+        commit = rewound(job, entry.waiting, self.clock.now())
+        if commit is None or commit.job is None or commit.job.next_fire is None:
+            return commit
+        after, first = commit.job, commit.job.next_fire
+        after = beyond(after, await self.writer.read(lambda store: store.recorded(after, first, first)).wait())
+        return None if after.next_fire == job.next_fire and not commit.moved else replace(commit, job=after)
 
     async def changes_by_others(self) -> Sequence[str]:
         """The jobs that were changed since this was asked last, by whichever process."""
@@ -263,6 +282,17 @@ class Book:
             with suppress(Refused):  # changed meanwhile: then its change is being followed
                 await self.commit(entry, commit)
             await self.load([entry.job.id])
+
+
+def _commit(store: Store, commit: Commit) -> None:
+    """Write a decision. That one instant has its record, the store sees; that one within a range has, is seen here."""
+    job = commit.job
+    for row in commit.new:
+        if job is not None and row.count > 1:
+            records = store.recorded(job, row.scheduled, row.last_scheduled)
+            if any(stands_for(job, record) for record in records):
+                raise AlreadyRecorded(row.id)
+    store.commit(commit)
 
 
 def _is_known(zone: str) -> bool:

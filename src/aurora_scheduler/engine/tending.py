@@ -13,7 +13,7 @@ from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import AlreadyRecorded, Refused
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, pass_over, unresolved
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, unresolved
 
 __all__ = ["tend"]
 
@@ -32,7 +32,7 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
     recorded = False
     while True:
         try:
-            step = Record(pass_over(entry.job)) if recorded else await _next_step(book, entry)
+            step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
             recorded = False
             match step:
                 case Rest():

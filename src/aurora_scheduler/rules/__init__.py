@@ -20,7 +20,8 @@ from aurora_scheduler.rules.changing import (
     seated,
     unresolved,
 )
-from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, pass_over
+from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide
+from aurora_scheduler.rules.recorded import beyond, pass_over, stands_for
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated
 
@@ -30,6 +31,7 @@ __all__ = [
     "Rest",
     "Sleep",
     "Step",
+    "beyond",
     "cancel_waiting",
     "coming",
     "decide",
@@ -50,5 +52,6 @@ __all__ = [
     "rewound",
     "seated",
     "settle",
+    "stands_for",
     "unresolved",
 ]

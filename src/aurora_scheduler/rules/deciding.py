@@ -29,9 +29,9 @@ from aurora_scheduler.rules.overlap import (
     queue,
     superseded,
 )
-from aurora_scheduler.rules.timing import coming, following, schedule_of
+from aurora_scheduler.rules.timing import coming, schedule_of
 
-__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "pass_over"]
+__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,6 @@ def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Exec
     return _claim_waiting(job, again, now, owner) if has_room(job, running) else Sleep(None)
 
 
-def pass_over(job: Job) -> Commit:
-    """Go past an instant that is recorded already (the wall clock was set back): its record stands, it is not run."""
-    assert job.next_fire is not None
-    return Commit(job=coming(stepped(job), following(job, job.next_fire)))
-
-
 def _is_request(row: Execution) -> bool:
     return row.trigger is Trigger.MANUAL and row.attempt == 1 and row.reason is None
 
@@ -133,7 +127,9 @@ def _is_first(job: Job, row: Execution) -> bool:
 
 
 def _busy_since(running: Sequence[Execution], now: int) -> int:
-    return min(row.started if row.started is not None else now for row in running)
+    """Since when it runs; where the clock was set back since, what is due by it now came after that in any case."""
+    begun = [row.started if row.started is not None else now for row in running]
+    return min(started if started <= now else 0 for started in begun)
 
 
 def _is_retry(row: Execution) -> bool:

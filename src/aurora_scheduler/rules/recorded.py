@@ -1,0 +1,52 @@
+"""Instants that have their record already: after the wall clock was set back, a job comes to them a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job
+from aurora_scheduler.rules.firing import Reason, let_pass, stepped
+from aurora_scheduler.rules.timing import coming, following, schedule_of
+
+__all__ = ["beyond", "pass_over", "stands_for"]
+
+
+def stands_for(job: Job, row: Execution) -> bool:
+    """Whether the record stands for an instant of the job's schedule."""
+    with suppress(ScheduleError):  # its zone is unknown here: it has no instants
+        instant = schedule_of(job).next_instant(row.scheduled - 1)
+        return instant is not None and instant <= row.last_scheduled
+    return False
+
+
+def beyond(job: Job, records: Sequence[Execution]) -> Job:
+    """The job; past the range that its next firing lies in, if one of these records is that.
+
+    The first instant of a record is told by the store when it is written again, those within a range are not.
+    """
+    for row in records:
+        if job.next_fire is not None and row.scheduled < job.next_fire <= row.last_scheduled:
+            return coming(job, following(job, row.last_scheduled))
+    return job
+
+
+def pass_over(job: Job, records: Sequence[Execution], now: int, new_id: Callable[[], str]) -> Commit:
+    """Go past the instants that have come due and stand in one of these records; it stays, and they are not run.
+
+    What is due before the last of them, and has no record, is missed.
+    """
+    assert job.next_fire is not None
+    missed: list[Execution] = []
+    after = job
+    for row in sorted(records, key=lambda record: record.scheduled):
+        if not stands_for(job, row):
+            continue
+        rows, after = let_pass(after, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=row.scheduled - 1)
+        missed += rows
+        if after.next_fire is not None and row.scheduled <= after.next_fire <= row.last_scheduled:
+            after = coming(after, following(after, row.last_scheduled))
+    if after is job:  # nobody knows what stands in the way; but one has to get past it
+        after = coming(job, following(job, job.next_fire))
+    return Commit(job=stepped(after), new=tuple(missed))
