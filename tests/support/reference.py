@@ -336,6 +336,8 @@ class Reference:
             self._pass_over(job)
             self._add(job, job.overdue(self.now), Is.MISSED, "edited")
         job.options = job.options | options
+        if job.overlap != "allow":
+            job.options = job.options | {"max_instances": None}
         if text is not None and is_changed:
             job.text, job.anchor = text, self.now if job.start_at is None else job.start_at
             job.schedule = parse_schedule(text, "UTC", now=self.now, start=job.start_at)
@@ -362,7 +364,7 @@ class Reference:
         job.status = JobStatus.ACTIVE
         if passed or job.next is None:
             job.next = job.next_from(self.now)
-        if len(passed) == 1 and job.next is None:
+        if len(passed) == 1 and job.next is None and not job.record_of(passed[0]):
             self._add(job, passed, Is.MISSED, "paused")
         self._finish_if_over(job)
         self._told(job)
@@ -416,7 +418,7 @@ class Reference:
         if job.is_gone or not self.is_up:
             job.pause = Pause()
             return
-        if not job.is_active and not any(row.trigger is Trigger.MANUAL for row in job.waiting()):
+        if not job.is_active and not job.unseen and not any(row.trigger is Trigger.MANUAL for row in job.waiting()):
             job.pause = Pause()
             return
         if job.pause.until is not None:
@@ -433,10 +435,11 @@ class Reference:
 
     def _write(self, job: Job, pause: Pause, act: Callable[[], object]) -> bool:
         """Write something, if the store is there and what is known of the job is what is so; whether it is known."""
-        if self.is_away or (self.answers_are_lost and job.is_stale):
+        is_stale = job.is_stale and not job.is_gone
+        if self.is_away or (self.answers_are_lost and is_stale):
             pause.begin(self.mono)
             return False
-        if job.is_stale:
+        if is_stale:
             self._load(job)
             return True  # and look again
         act()
@@ -456,7 +459,7 @@ class Reference:
     def _next_act(self, job: Job) -> Callable[[], object] | None:
         """What is to be done now, if anything: the order is the policy."""
         waiting, room = job.waiting(), self._has_room(job)
-        if job.is_stale and (self.answers_are_lost or self.is_away or waiting or job.overdue(self.now)):
+        if job.is_stale and (job.unseen or waiting or job.overdue(self.now)):
             return lambda: None
         allowed = [row for row in waiting if job.is_active or row.trigger is Trigger.MANUAL]
         lost = sorted((row for row in allowed if row.reason == "recovered"), key=_turn)
@@ -566,7 +569,8 @@ class Reference:
         for run in list(job.here):
             if run.row.status is Is.RUNNING and run.row.reason != "backlog":
                 run.row.status, run.row.reason = Is.CANCELLING, "superseded"
-                self._ask_to_end(job, run, "superseded")
+                if not self.answers_are_lost:
+                    self._ask_to_end(job, run, "superseded")
 
     def _meet_by_hand(self, job: Job, request: Row) -> None:
         """A run by hand that finds no room is treated as a firing is."""
@@ -649,9 +653,14 @@ class Reference:
 
     def _write_end(self, job: Job, run: Run) -> None:
         run.pause.until = None
+        if run.is_written and (self.is_away or self.answers_are_lost):  # and is not told
+            run.pause.begin(self.mono)
+            return
         while not run.is_written:
             if not self._write(job, run.pause, lambda: self._end(job, run)):
                 return
+        if job.is_stale:
+            self._load(job)
         job.here.remove(run)
         self._decide(job)
 

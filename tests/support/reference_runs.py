@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from aurora_scheduler.engine.keeper import watch_clock
 from aurora_scheduler.errors import ScheduleError
 from support.lives import START, check_attempts
-from support.reference import OPEN, SECOND, Job, Part, Reference
+from support.reference import LONGEST_PAUSE, OPEN, SECOND, Job, Part, Reference
 from support.virtual import World
 
 __all__ = ["Disagreement", "Tally", "draw_program", "programs", "run"]
@@ -82,7 +82,7 @@ Pick = Callable[[Sequence[Any]], Any]
 def draw_program(pick: Pick, steps: int, *, clock: bool = True, faults: bool = True) -> list[Event]:
     """Some jobs, a process, and what happens then. `pick` is chance, or Hypothesis."""
     kinds = list(KINDS)
-    kinds += ["set_clock"] * 2 * clock + ["away_or_back"] * 2 * faults
+    kinds += ["set_clock"] * 2 * clock + ["away_or_back", "away_or_back", "lose_answers"] * faults
     jobs = [draw_event(pick, "create") for _ in range(pick((1, 2, 3)))]
     left = max(0, steps - len(jobs) - 1)
     return [*jobs, ("crash_or_start",), *(draw_event(pick, pick(kinds)) for _ in range(left))]
@@ -106,9 +106,9 @@ def draw_event(pick: Pick, kind: str) -> Event:
             return (kind, pick(slots), pick((0, 1, 2, 3)))
         case "set_clock":
             return (kind, pick(CLOCK_STEPS))
-        case "away_or_back":
-            return (kind, pick(("writes", "answers")))
-        case "crash_or_start":
+        case "lose_answers":
+            return (kind, pick((61, 1, 20, 300)))
+        case "crash_or_start" | "away_or_back":
             return (kind,)
         case _:
             return (kind, pick(slots))
@@ -176,10 +176,10 @@ class Real:
         self._mono = round(world.mock.current_time() * SECOND)
         return world.now - before
 
-    def away(self, what: str) -> None:
-        """Writes fail, before they take effect, or after, or not any more."""
-        self.world.writer.failing_writes = 10**9 if what == "writes" else 0
-        self.world.writer.failing_answers = 10**9 if what == "answers" else 0
+    def fail(self, *, writes: bool = False, answers: bool = False) -> None:
+        """From here on writes fail before they take effect, or after, or not at all."""
+        self.world.writer.failing_writes = 10**9 * writes
+        self.world.writer.failing_answers = 10**9 * answers
 
     def create(self, job_id: str, text: str, options: dict[str, Any]) -> None:
         """Create a job."""
@@ -387,16 +387,29 @@ class Pair:
         self.reference.pass_time(await self.real.crash())
         return True
 
-    async def _away_or_back(self, what: str) -> bool:
+    async def _away_or_back(self) -> bool:
+        """From here on nothing can be written; or again."""
         if not self.reference.is_up:
             return False
-        if self.reference.is_away or self.reference.answers_are_lost:
-            what = ""
-        self.reference.is_away, self.reference.answers_are_lost = what == "writes", what == "answers"
-        self.real.away(what)
+        self.reference.is_away = not self.reference.is_away
+        self.real.fail(writes=self.reference.is_away)
+        return True
+
+    async def _lose_answers(self, seconds: int) -> bool:
+        """For so long all that is written takes effect, and seems to fail."""
+        if not self.reference.is_up or self.reference.is_away:
+            return False
+        self.reference.answers_are_lost = True
+        self.real.fail(answers=True)
+        await self._pass(seconds * SECOND)
+        self.reference.answers_are_lost = False
+        self.real.fail()
+        await self._pass(LONGEST_PAUSE + 1)
         return True
 
     async def _set_clock(self, seconds: int) -> bool:
+        if self.reference.is_away:
+            return False
         self.odd += 1
         by = seconds * SECOND + self.odd
         self.reference.set_clock(by)

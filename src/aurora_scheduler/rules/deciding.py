@@ -95,7 +95,7 @@ def decide(
         return _claim_waiting(job, in_line, now, owner)
     if job.next_due is not None and job.next_due <= now:
         if room:
-            return _come_due(job, waiting, now, owner, new_id)
+            return _come_due(job, waiting, running, now, owner, new_id)
         return _come_due_while_busy(job, waiting, running, now, new_id)
 
     retry = min((row for row in waiting if _is_retry(row)), key=lambda row: row.due, default=None)
@@ -147,11 +147,18 @@ def _place_in_line(row: Execution) -> tuple[bool, int, int]:
     return (row.reason != Reason.RECOVERED, row.due, row.scheduled)
 
 
-def _come_due(job: Job, waiting: Sequence[Execution], now: int, owner: str, new_id: Callable[[], str]) -> Step:
+def _come_due(
+    job: Job,
+    waiting: Sequence[Execution],
+    running: Sequence[Execution],
+    now: int,
+    owner: str,
+    new_id: Callable[[], str],
+) -> Step:
     """What has come due is sorted out: the first that runs begins, others wait; a retry that waits gives way."""
     backlog = sort_out(job, waiting, now, now, new_id)
     if not backlog.run:
-        after, change = finish_if_over(stepped(backlog.job), now, open_left=bool(waiting))
+        after, change = finish_if_over(stepped(backlog.job), now, open_left=bool(waiting or running))
         return Record(Commit(job=after, new=backlog.missed, change=change))
     first, *others = backlog.run
     execution = replace(row_of(job, first, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)

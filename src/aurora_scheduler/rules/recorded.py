@@ -45,7 +45,9 @@ def pass_over(job: Job, records: Sequence[Execution], now: int, new_id: Callable
             continue
         rows, after = let_pass(after, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=row.scheduled - 1)
         missed += rows
-        if after.next_fire is not None and row.scheduled <= after.next_fire <= row.last_scheduled:
+        if after.next_fire is None or after.next_due is None or after.next_due > now:
+            break
+        if row.scheduled <= after.next_fire <= row.last_scheduled:
             after = coming(after, following(after, row.last_scheduled))
     if after is job:  # nobody knows what stands in the way; but one has to get past it
         after = coming(job, following(job, job.next_fire))
