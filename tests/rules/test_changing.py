@@ -31,7 +31,7 @@ KINDS = {
     "cancelling what runs": lambda job, row: request_cancel(job, a_row(job, ExecutionStatus.RUNNING), START),
     "unresolved": lambda job, row: unresolved(job, "gone", START),
     "resolved": lambda job, row: resolved(replace(job, status=JobStatus.UNRESOLVED), START),
-    "passing over": lambda job, row: pass_over(job),
+    "passing over": lambda job, row: pass_over(job, (), START, Ids()),
     "settling": lambda job, row: settle(
         job, [], 0, a_row(job, ExecutionStatus.RUNNING), FAILED, START, new_id=Ids()
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, decide, pass_over, request_run
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, decide, request_run
 from aurora_scheduler.rules.firing import Reason
 from support.lives import DAY, FAILED, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
 
@@ -176,14 +176,6 @@ def test_an_active_job_with_nothing_to_come_is_recorded_as_finished():
     assert step.commit.job is not None
     assert step.commit.job.status is JobStatus.FINISHED
     assert step.commit.change is not None
-
-
-def test_going_past_a_recorded_instant_writes_no_row():
-    job = a_job()
-    commit = pass_over(job)
-    assert commit.job is not None
-    assert (commit.job.next_fire, commit.job.version) == (START + 2 * HOUR, job.version + 1)
-    assert (commit.new, commit.moved) == ((), ())
 
 
 class TestBounds:

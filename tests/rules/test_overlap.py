@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Outcome, Trigger
-from aurora_scheduler.rules import Sleep, request_run
+from aurora_scheduler.rules import Sleep, request_run, seated
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.rules.overlap import QUEUE
 from support.lives import FAILED, HOUR, MINUTE, START, SUCCEEDED, Life, a_job, check_instants, instants_of
@@ -223,3 +225,58 @@ def test_a_run_by_hand_in_the_queue_takes_no_place_among_max_runs():
     life = busy_until(HOUR, "queue_all", max_runs=2)
     ask(life)
     assert life.job.next_fire == START + 2 * HOUR
+
+
+@pytest.mark.parametrize("overlap", ["skip", "cancel_previous"])
+def test_a_run_by_hand_that_was_asked_for_before_what_runs_began_has_its_turn(overlap):
+    life = Life(overlap=overlap)
+    for _ in range(2):
+        life.go_to(life.now + MINUTE)
+        life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.go_to(life.now + MINUTE).act()  # nobody was there before
+    assert [(row.status, row.reason) for row in life.rows.values()] == [(RUNNING, None), (WAITING, Reason.QUEUED)]
+
+
+def test_the_clock_set_back_what_comes_due_is_still_later_than_what_runs():
+    life = busy_until(5 * HOUR, "skip")
+    (running,) = life.running
+    life.now = START + 30 * MINUTE
+    life.job = replace(life.job, next_fire=START + 30 * MINUTE)
+    ask(life)
+    by_hand = list(life.rows.values())[-1]
+    assert running.started is not None
+    assert running.started > life.now
+    assert (by_hand.status, by_hand.reason) == (SKIPPED, Reason.OVERLAP)
+
+
+def test_a_firing_that_has_its_turn_after_what_runs_takes_the_place_of_a_retry():
+    life = Life(max_retries=1, retry_delay=2 * HOUR).live_until(START + HOUR)
+    life.end(FAILED)
+    life.go_to(START + 2 * HOUR - MINUTE)
+    life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.go_to(START + 2 * HOUR + MINUTE).act()  # it was away until now
+    failed, retry, by_hand, firing = life.rows.values()
+    assert (failed.status, by_hand.status) == (ExecutionStatus.FAILED, RUNNING)
+    assert (retry.attempt, retry.status, retry.reason) == (2, SKIPPED, Reason.SUPERSEDED)
+    assert (firing.status, firing.reason) == (WAITING, Reason.QUEUED)
+
+
+def test_a_job_is_not_finished_while_an_attempt_runs_beside_which_there_is_room():
+    life = Life(a_job("in 1 hour", overlap="allow", misfire="skip"))
+    life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.act()
+    life.go_to(START + 2 * HOUR).act()
+    assert [row.status for row in life.rows.values()] == [RUNNING, ExecutionStatus.MISSED]
+    assert (life.job.status, life.job.next_fire) == (JobStatus.ACTIVE, None)
+    life.end()
+    assert life.job.status is JobStatus.FINISHED
+
+
+def test_an_edited_job_leaves_what_waits_its_places_among_max_runs():
+    life = busy_until(2 * HOUR, "queue_one", max_runs=2)
+    edited = replace(life.job, next_fire=START + 3 * HOUR)
+    assert seated(edited, life.waiting).next_fire is None
+    assert seated(edited, ()).next_fire == START + 3 * HOUR
+    assert seated(replace(edited, policies=replace(edited.policies, max_runs=3)), life.waiting) == replace(
+        edited, policies=replace(edited.policies, max_runs=3)
+    )

@@ -60,15 +60,44 @@ def test_the_recovered_attempt_goes_before_the_schedule_which_then_waits_behind_
 
 
 def test_a_recovered_attempt_is_never_superseded():
-    life = dying("every 1 hour")
-    life.die()
-    by_hand, _ = request_run(life.job, life.now + 1, life.now, life.ids())
-    life.apply(by_hand)
-    life.act()  # the run by hand goes before it
+    life = Life()
+    for status, scheduled, reason in (
+        (ExecutionStatus.WAITING, START + MINUTE, Reason.RECOVERED),
+        (ExecutionStatus.RUNNING, START + 2 * MINUTE, None),
+    ):
+        row = a_row(life.job, status, scheduled=scheduled, reason=reason)
+        life.rows[row.id] = row
     life.live_until(START + 3 * HOUR)
     life.end()
     life.act()
+    assert [(row.scheduled, row.reason) for row in life.running] == [(START + MINUTE, Reason.RECOVERED)]
+
+
+def test_a_recovered_attempt_goes_before_a_run_by_hand_which_then_has_its_turn():
+    life = dying()
+    life.go_to(life.now + MINUTE)
+    life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.go_to(life.now + MINUTE).die()
+    life.act()
     assert [(row.scheduled, row.attempt) for row in life.running] == [(START + HOUR, 2)]
+    assert [(row.trigger, row.reason) for row in life.waiting] == [(Trigger.MANUAL, Reason.QUEUED)]
+    life.end()
+    life.act()
+    assert [row.trigger for row in life.running] == [Trigger.MANUAL]
+
+
+def test_on_a_paused_job_a_lost_run_by_hand_goes_before_a_new_one():
+    life = Life(a_job(state={"status": JobStatus.PAUSED}))
+    life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.act()
+    life.go_to(life.now + MINUTE)
+    life.apply(request_run(life.job, life.now, life.now, life.ids())[0])
+    life.go_to(life.now + MINUTE).die()
+    life.act()
+    assert [row.attempt for row in life.running] == [2]
+    life.end()
+    life.act()
+    assert [(row.scheduled, row.attempt) for row in life.running] == [(START + MINUTE, 1)]
 
 
 def test_several_recovered_attempts_run_in_their_order():

@@ -94,7 +94,7 @@ class TestWhatIsStored:
             "pausing": pause(old, (), due, Ids()),
             "resuming": resume(paused, (), 0, due, "id"),
             "setting the clock back": rewound(replace(old, next_fire=START + 9 * DAY), (), START),
-            "passing over": pass_over(old),
+            "passing over": pass_over(old, (), START, Ids()),
             "renewing": renewed(old, START),
             "dying for the third time": recover(old, (), 0, attempt, 2, due, new_id=Ids()),
         }

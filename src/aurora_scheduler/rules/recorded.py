@@ -8,7 +8,7 @@ from contextlib import suppress
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job
 from aurora_scheduler.rules.firing import Reason, let_pass, stepped
-from aurora_scheduler.rules.timing import coming, following, schedule_of
+from aurora_scheduler.rules.timing import coming, delay_of, following, schedule_of
 
 __all__ = ["beyond", "pass_over", "stands_for"]
 
@@ -41,13 +41,11 @@ def pass_over(job: Job, records: Sequence[Execution], now: int, new_id: Callable
     missed: list[Execution] = []
     after = job
     for row in sorted(records, key=lambda record: record.scheduled):
-        if not stands_for(job, row):
+        if not stands_for(job, row) or row.scheduled + delay_of(job, row.scheduled) > now:
             continue
         rows, after = let_pass(after, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=row.scheduled - 1)
         missed += rows
-        if after.next_fire is None or after.next_due is None or after.next_due > now:
-            break
-        if row.scheduled <= after.next_fire <= row.last_scheduled:
+        if after.next_fire is not None and row.scheduled <= after.next_fire <= row.last_scheduled:
             after = coming(after, following(after, row.last_scheduled))
     if after is job:  # nobody knows what stands in the way; but one has to get past it
         after = coming(job, following(job, job.next_fire))
