@@ -34,6 +34,7 @@ from aurora_scheduler.rules import (
     stands_for,
 )
 from aurora_scheduler.rules.explaining import explain as explained
+from aurora_scheduler.rules.firing import finish_if_over
 
 __all__ = [
     "activate_job",
@@ -80,7 +81,8 @@ def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
 
 def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     found = store.snapshot(before.id)
-    after = _beyond(store, seated(after, _sorted(found)[0] if found is not None else ()))
+    waiting, running = _sorted(found) if found is not None else ((), ())
+    after = _beyond(store, seated(after, waiting), clock.now(), open_left=bool(waiting or running))
     if before.next_fire != after.next_fire:
         passed = _passed_over(store, clock, before)
         before, after = passed, replace(after, version=after.version + passed.version - before.version)
@@ -127,8 +129,9 @@ def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
         return found.job.is_active
     # A one-off that passed meanwhile may have its record: of a time before the clock was set back.
     missed = tuple(row for row in commit.new if not store.is_recorded(row.job_id, row.generation, row.scheduled))
-    store.commit(replace(commit, job=_beyond(store, commit.job), new=missed))
-    return commit.job.is_active
+    job = _beyond(store, commit.job, clock.now(), open_left=bool(waiting or running))
+    store.commit(replace(commit, job=job, new=missed))
+    return job.is_active
 
 
 def run_job(store: Store, clock: Clock, job_id: str, execution_id: str) -> Execution:
@@ -244,10 +247,12 @@ def _passed_over(store: Store, clock: Clock, job: Job) -> Job:
     return job if commit.job is None else commit.job
 
 
-def _beyond(store: Store, job: Job) -> Job:
-    """The job, its next firing not inside a range that is recorded."""
+def _beyond(store: Store, job: Job, now: int, *, open_left: bool) -> Job:
+    """The job, its next firing not inside a range that is recorded; and finished, if it has none then."""
     first = job.next_fire
-    return job if first is None else beyond(job, store.recorded(job, first, first))
+    if first is None:
+        return job
+    return finish_if_over(beyond(job, store.recorded(job, first, first)), now, open_left=open_left)[0]
 
 
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:

@@ -60,6 +60,8 @@ class Row:
     reason: str | None
     due: int
     claimed: int = 0
+    text: str = ""
+    """The schedule that it is of."""
 
     def told(self) -> tuple[Any, ...]:
         """What is compared."""
@@ -124,12 +126,15 @@ class Job:
     streak: int = 0
     rows: list[Row] = field(default_factory=list)
     is_gone: bool = False
+    is_unclear: bool = False
     # -- in the process
     here: list[Run] = field(default_factory=list)
     #: Claimed, but nobody was told: the answer was lost.
     unseen: list[Row] = field(default_factory=list)
     #: Something was written, but nobody was told.
     is_stale: bool = False
+    #: What was decided for it last was written, but nobody was told: it will be tried again.
+    is_unsure: bool = False
     wakes: int | None = None
     pause: Pause = field(default_factory=Pause)
 
@@ -203,7 +208,10 @@ class Job:
     def record_of(self, instant: int) -> Row | None:
         """The record that stands for an instant of the schedule, if it has one."""
         rows = (row for row in self.rows if row.trigger is Trigger.SCHEDULE)
-        return next((row for row in rows if row.scheduled <= instant <= row.last), None)
+        found = next((row for row in rows if row.scheduled <= instant <= row.last), None)
+        if found is not None and found.count > 1 and found.text != self.text:
+            self.is_unclear = True  # the clock was set back, and the schedule changed: is it one of the range's?
+        return found
 
     def next_from(self, after: int) -> int | None:
         """The first firing after `after`, but not one within a range that has its record."""
@@ -231,9 +239,14 @@ class Reference:
         self.is_up = False
         self.is_away = False
         self.answers_are_lost = False
-        #: Something has happened that might also have happened otherwise: from here on nothing can be told.
+        #: Two things happened in the same instant.
         self.is_tied = False
         self._rows = 0
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether something has happened that might also have happened otherwise: from here on nothing can be told."""
+        return self.is_tied or any(job.is_unclear for job in self.jobs)
 
     @property
     def now(self) -> int:
@@ -311,7 +324,8 @@ class Reference:
         """The process dies."""
         self.is_up = self.is_away = self.answers_are_lost = False
         for job in self.jobs:
-            job.here, job.unseen, job.is_stale, job.wakes, job.pause = [], [], False, None, Pause()
+            job.here, job.unseen, job.wakes, job.pause = [], [], None, Pause()
+            job.is_stale = job.is_unsure = False
 
     # -- people -------------------------------------------------------------------------------------------------
 
@@ -344,6 +358,7 @@ class Reference:
             job.next = job.next_from(self.now)
             if job.status is JobStatus.FINISHED and job.next is not None:
                 job.status = JobStatus.ACTIVE
+            self._finish_if_over(job)
         self._told(job)
 
     def pause(self, job: Job) -> None:
@@ -402,7 +417,7 @@ class Reference:
         self._decide(job)
 
     def _load(self, job: Job) -> None:
-        job.is_stale = False
+        job.is_stale = job.is_unsure = False
         unseen, job.unseen = job.unseen, []
         for row in unseen:
             self._begin(job, row)
@@ -418,7 +433,7 @@ class Reference:
         if job.is_gone or not self.is_up:
             job.pause = Pause()
             return
-        if not job.is_active and not job.unseen and not any(row.trigger is Trigger.MANUAL for row in job.waiting()):
+        if not job.is_active and not job.is_unsure and not any(row.trigger is Trigger.MANUAL for row in job.waiting()):
             job.pause = Pause()
             return
         if job.pause.until is not None:
@@ -444,7 +459,7 @@ class Reference:
             return True  # and look again
         act()
         if self.answers_are_lost:
-            job.is_stale = True
+            job.is_stale, job.is_unsure = True, job.is_unsure or pause is job.pause
             pause.begin(self.mono)
             return False
         return True
@@ -459,7 +474,7 @@ class Reference:
     def _next_act(self, job: Job) -> Callable[[], object] | None:
         """What is to be done now, if anything: the order is the policy."""
         waiting, room = job.waiting(), self._has_room(job)
-        if job.is_stale and (job.unseen or waiting or job.overdue(self.now)):
+        if job.is_stale and (job.is_unsure or waiting or job.overdue(self.now)):
             return lambda: None
         allowed = [row for row in waiting if job.is_active or row.trigger is Trigger.MANUAL]
         lost = sorted((row for row in allowed if row.reason == "recovered"), key=_turn)
@@ -725,7 +740,7 @@ class Reference:
             assert job.record_of(scheduled) is None
         self._rows += 1
         due = job.due(scheduled) if due is None else due
-        row = Row(self._rows, scheduled, scheduled, 1, 1, trigger, status, reason, due)
+        row = Row(self._rows, scheduled, scheduled, 1, 1, trigger, status, reason, due, text=job.text)
         job.rows.append(row)
         return row
 

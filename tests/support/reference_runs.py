@@ -263,7 +263,7 @@ class Tally:
         return (
             f"{self.runs:,} runs, {self.steps:,} steps, {self.comparisons:,} comparisons, {self.rows:,} rows compared; "
             f"events: {said}; "
-            f"{self.ties} runs ended by a tie; {self.disagreements} disagreements"
+            f"{self.ties} runs ended where nothing is promised; {self.disagreements} disagreements"
         )
 
 
@@ -298,7 +298,7 @@ class Pair:
             self.story.append(f"{event} at {self.reference.mono / SECOND:.6f}")
             self.reference.pass_time(0)
             await self.real.world.settle()
-            if not self.reference.is_tied:
+            if not self.reference.is_undecided:
                 self.compare()
             self.odd += 1  # no two moments have the same microseconds, so that nothing happens just when something does
             await self._pass(self.odd * 7)
@@ -483,7 +483,7 @@ def run(program: list[Event], order: int = 0, tally: Tally | None = None, path: 
             try:
                 for event in program:
                     await pair.happen(event)
-                    if pair.reference.is_tied:
+                    if pair.reference.is_undecided:
                         tally.ties += 1
                         return
                 check_attempts(pair.real.world.rows())
