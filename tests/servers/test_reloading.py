@@ -1,0 +1,57 @@
+"""The reloaders of development servers: the old process lets go, the new one fires, and the job stays the same job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servers.serving import SECOND, now, serving
+
+SERVERS = {
+    "uvicorn": ("-m", "uvicorn", "app:app", "--reload", "--reload-delay", "0.1", "--uds", "{socket}"),
+    "werkzeug, which serves Flask": ("dev.py", "{socket}"),
+}
+#: As `app.run(debug=True)` does it.
+DEV = """
+import sys
+
+from werkzeug.serving import run_simple
+
+import dev_start
+from shop import app
+
+run_simple(f"unix://{sys.argv[1]}", 0, app, use_reloader=True, reloader_type="stat", reloader_interval=0.1)
+"""
+
+
+@pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
+def test_a_reload_changes_the_process_and_nothing_else(
+    command: tuple[str, ...], tmp_path: Path, tell: Callable[[str], None]
+):
+    (tmp_path / "dev.py").write_text(DEV)
+    with serving(tmp_path, *command) as server:
+        server.has_fired(2)
+        before, first = server.owner(), server.rows()
+        at = now()
+        for name in ("app_jobs.py", "shop_jobs.py"):
+            _edit(tmp_path / name)
+        server.waits(lambda: server.owner() != before)
+        tell(f"the new process was the owner {(now() - at) / SECOND:.2f} s after the edit")
+        server.has_fired(2)
+        rows = server.rows()
+        assert server.said("effect")[-1].pid == server.owner()
+        assert [row["id"] for row in rows[: len(first)]] == [row["id"] for row in first], "the history stays"
+        assert len({row["job_id"] for row in rows}) == 1
+        assert {row["generation"] for row in rows} == {1}, "it was never created anew"
+        server.is_asked_to_stop()
+        server.ends()
+        server.check()
+
+
+def _edit(file: Path) -> None:
+    file.write_text(f"{file.read_text()}\n")
+    then = os.stat(file).st_mtime + 1
+    os.utime(file, (then, then))

@@ -1,0 +1,51 @@
+"""What the jobs of a served application do: say that they did, and last as long as the test wants them to."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio.to_thread
+
+from faults.journal import Journal
+
+__all__ = ["is_there", "refresh", "refresh_async"]
+
+_journal = Journal(os.environ.get("SERVERS_JOURNAL", os.devnull))
+#: While this file is there, a callback does not end.
+_HOLD = Path("hold")
+_GIVE_UP = 60.0
+_PAUSE = 0.02
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_there() -> None:
+    """A process has loaded the application."""
+    _journal.note("there")
+
+
+def refresh(execution_id: str, scheduled_for: datetime) -> None:
+    """Begin, wait while the test holds it, have an effect."""
+    _journal.note("begin", execution=execution_id)
+    _while_held()
+    _has_effect(execution_id, scheduled_for)
+
+
+async def refresh_async(execution_id: str, scheduled_for: datetime) -> None:
+    """The same on the application's loop."""
+    _journal.note("begin", execution=execution_id)
+    await anyio.to_thread.run_sync(_while_held, abandon_on_cancel=True)
+    _has_effect(execution_id, scheduled_for)
+
+
+def _while_held() -> None:
+    give_up = time.monotonic() + _GIVE_UP
+    while _HOLD.exists() and time.monotonic() < give_up:
+        time.sleep(_PAUSE)
+
+
+def _has_effect(execution_id: str, scheduled_for: datetime) -> None:
+    scheduled = (scheduled_for - _EPOCH) // timedelta(microseconds=1)
+    _journal.note("effect", execution=execution_id, scheduled=scheduled)
