@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
-from typing import Any
+from weakref import WeakValueDictionary
 
 __all__ = ["NoFork"]
-
-_paused: list[Any] = []
 
 
 class NoFork:
@@ -23,7 +20,7 @@ class NoFork:
     def __init__(self) -> None:
         # Re-entrant: what is done under it may itself fork, in this thread, and is then the child's to go on with.
         self.lock = threading.RLock()
-        _contexts.add(self)
+        _contexts[id(self)] = self
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -32,18 +29,37 @@ class NoFork:
         self.lock.release()
 
 
-_contexts: weakref.WeakSet[NoFork] = weakref.WeakSet()
+class _Fork(threading.local):
+    """One for each thread: several may be about to fork."""
+
+    def __init__(self) -> None:
+        self.paused: list[NoFork] = []
+
+
+_contexts: WeakValueDictionary[int, NoFork] = WeakValueDictionary()
+_fork = _Fork()
 
 
 def _pause() -> None:
-    for context in list(_contexts):
-        context.lock.acquire()
-        _paused.append(context.lock)
+    # Each waits while it holds nothing, and then takes all or none: two that fork at once never wait for each other.
+    wanted = [context for each in _contexts.valuerefs() if (context := each()) is not None]
+    while wanted:
+        wanted[0].lock.acquire()
+        taken = 1
+        while taken < len(wanted) and wanted[taken].lock.acquire(blocking=False):
+            taken += 1
+        if taken == len(wanted):
+            break
+        for context in wanted[:taken]:
+            context.lock.release()
+        wanted = wanted[taken:] + wanted[:taken]
+    _fork.paused = wanted
 
 
 def _go_on() -> None:
-    while _paused:
-        _paused.pop().release()
+    paused, _fork.paused = _fork.paused, []
+    for context in paused:
+        context.lock.release()
 
 
 os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_go_on)
