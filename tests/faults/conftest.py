@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
 from faults.checker import check
+from faults.contest import Contest
 from faults.killing import Life
+from faults.settings import PATIENCE
 from faults.tally import Tally
 
-#: What is promised within a second, on a machine of one's own, may take so many here.
-PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "8"))
-
 _TALLY = pytest.StashKey[Tally]()
+_CONTESTS = pytest.StashKey[list[list[str]]]()
 
 
 @pytest.fixture
@@ -35,10 +34,21 @@ def settle(pytestconfig: pytest.Config) -> Callable[..., None]:
     return settled
 
 
+@pytest.fixture
+def tell_of_takeovers(pytestconfig: pytest.Config) -> Callable[[Contest], None]:
+    """Add a contest to what is told at the end of the run."""
+    told = pytestconfig.stash.setdefault(_CONTESTS, [])
+    return lambda contest: told.append(contest.table())
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table."""
+    """The tables."""
     tally = config.stash.get(_TALLY, None)
     if tally is not None:
         terminalreporter.section("kills")
         for line in tally.table():
+            terminalreporter.write_line(line)
+    for table in config.stash.get(_CONTESTS, []):
+        terminalreporter.section("takeovers")
+        for line in table:
             terminalreporter.write_line(line)

@@ -36,11 +36,11 @@ class Cradle:
         )
         self._pid: int | None = None
 
-    def bear(self, environment: dict[str, str], directory: Path, said: Path) -> int:
-        """Have a victim begin: its process's number."""
+    def bear(self, environment: dict[str, str], directory: Path, said: Path, program: str = "faults.victim") -> int:
+        """Have a victim begin: its process's number. What it is has a `main`."""
         assert self._pid is None, "the one before is still there"
         assert self._process.stdin is not None
-        told = {"environment": environment, "directory": str(directory), "said": str(said)}
+        told = {"environment": environment, "directory": str(directory), "said": str(said), "program": program}
         self._process.stdin.write(f"{json.dumps(told)}\n".encode())
         self._pid = self._hear(None)
         assert self._pid is not None
@@ -107,9 +107,7 @@ def _become(told: dict[str, dict[str, str] | str]) -> None:
         os.dup2(source, target)
     os.close(nothing)
     os.close(errors)
-    from faults import victim
-
-    victim.main()
+    importlib.import_module(str(told["program"])).main()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Journal", "Line", "read", "write"]
+__all__ = ["Growing", "Journal", "Line", "read", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,24 @@ class Journal:
         """Append one line."""
         text = json.dumps({"pid": os.getpid(), "at": time.time_ns() // 1000, "what": what, **said})
         os.write(self._descriptor, f"{text}\n".encode())
+
+
+class Growing:
+    """A journal that is read while it is written: each time, only what is new."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._lines: list[Line] = []
+        self._read = 0
+
+    def lines(self) -> list[Line]:
+        """All lines so far."""
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            text = file.read()
+        self._read += len(text)
+        self._lines += [_line(json.loads(each)) for each in text.splitlines()]
+        return self._lines
 
 
 def read(path: Path) -> list[Line]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
-__all__ = ["Row", "check_every_instant_once", "is_sound", "rows_of"]
+__all__ = ["Row", "check_effects", "check_every_instant_once", "check_firings", "is_sound", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,18 @@ class Row:
     count: int
     attempt: int
     status: str
+    started: int | None = None
+    finished: int | None = None
+    owner: str | None = None
 
 
-def rows_of(path: Path, job_id: str) -> list[Row]:
-    """The records of a job, in the order of their instants."""
-    with closing(sqlite3.connect(path)) as sql:
+def rows_of(path: Path, job_id: str, trigger: str = "schedule") -> list[Row]:
+    """The records of a job, in the order of their instants. Also of a database in use: its log is not touched."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as sql:
         found = sql.execute(
-            "SELECT id, scheduled, last_scheduled, count, attempt, status FROM aurora_executions"
-            " WHERE job_id = ? AND \"trigger\" = 'schedule' ORDER BY scheduled, attempt",
-            (job_id,),
+            "SELECT id, scheduled, last_scheduled, count, attempt, status, started, finished, owner"
+            ' FROM aurora_executions WHERE job_id = ? AND "trigger" = ? ORDER BY scheduled, attempt',
+            (job_id, trigger),
         ).fetchall()
     return [Row(*values) for values in found]
 
@@ -42,6 +47,28 @@ def check_every_instant_once(rows: list[Row], period: int) -> None:
         assert row.scheduled == expected, f"{row} should begin at {expected}"
         assert row.last == row.scheduled + (row.count - 1) * period, f"{row} does not stand for {row.count} instants"
         expected = row.last + period
+
+
+def check_firings(rows: Sequence[Row], period: int) -> None:
+    """Each instant is in exactly one firing record, and only what was lost has a further attempt."""
+    assert rows, "nothing is recorded"
+    last: list[Row] = []
+    for _, same in groupby(rows, lambda row: row.scheduled):
+        attempts = list(same)
+        assert [row.attempt for row in attempts] == list(range(1, len(attempts) + 1)), f"these attempts: {attempts}"
+        assert all(row.status == "lost" for row in attempts[:-1]), f"more than what was lost was run again: {attempts}"
+        last.append(attempts[-1])
+    check_every_instant_once([replace(row, attempt=1) for row in last], period)
+
+
+def check_effects(rows: Iterable[Row], effects: Mapping[str, int]) -> None:
+    """Each execution that succeeded has one effect, one that was lost one at most, and there are no others."""
+    left = dict(effects)
+    for row in rows:
+        most, least = {"succeeded": (1, 1), "lost": (1, 0)}.get(row.status, (0, 0))
+        count = left.pop(row.id, 0)
+        assert least <= count <= most, f"{count} effects of {row}"
+    assert not left, f"effects without a record: {left}"
 
 
 def is_sound(path: Path) -> bool:

@@ -7,7 +7,6 @@ FAULTS_PATIENCE how many times longer than promised progress may take: 1 on a ma
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -21,11 +20,10 @@ from aurora_scheduler.errors import OptionError, ScheduleError
 from aurora_scheduler.options import read_options
 from faults.killing import Life, NeverThereError
 from faults.points import POINTS
+from faults.settings import ROUNDS, SEED
 
 Settle = Callable[..., None]
 
-ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "10" if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else "1"))
-SEED = int(os.environ.get("FAULTS_SEED", "1"))
 #: Random kills in a life.
 KILLS = 10 if ROUNDS > 1 else 5
 FACADES = ("asyncio", "trio", "plain")

@@ -15,10 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
-from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,8 +25,9 @@ import aurora_scheduler
 from docs.run_document import blocks_of
 from facades.waiting import eventually
 from faults.journal import Line, read
+from faults.recorded import Row, check_effects, check_firings, is_sound, rows_of
 
-__all__ = ["SECOND", "Row", "Server", "serving"]
+__all__ = ["SECOND", "Server", "now", "serving"]
 
 T = TypeVar("T")
 
@@ -36,8 +36,6 @@ _TESTS = Path(__file__).parents[1]
 _SOURCE = Path(aurora_scheduler.__file__).parents[1]
 _PAGE = _TESTS.parent / "docs" / "how-to" / "web-service.md"
 _ENDS_WITHIN = 60.0
-
-Row = sqlite3.Row
 
 
 class _Connection(HTTPConnection):
@@ -56,7 +54,8 @@ class _Connection(HTTPConnection):
 class Server:
     """A server in `directory`, with all its processes; they are one group."""
 
-    def __init__(self, directory: Path, address: str, command: Sequence[str]) -> None:
+    def __init__(self, directory: Path, address: str, command: Sequence[str], job_id: str) -> None:
+        self.job_id = job_id
         self.directory = directory
         self.database = directory / "service.db"
         self._address = address
@@ -120,39 +119,39 @@ class Server:
         words = note.read_text().split() if note.exists() else []
         return int(words[1]) if len(words) == 2 else 0
 
-    def rows(self, trigger: str = "schedule", status: str = "%") -> list[Row]:
+    def rows(self, status: str | None = None) -> list[Row]:
         """The records of the job that fires every second, oldest first."""
         if not self.database.exists():
             return []
-        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as sql:
-            sql.row_factory = sqlite3.Row
-            return sql.execute(
-                'SELECT * FROM aurora_executions WHERE "trigger" = ? AND status LIKE ? ORDER BY scheduled, attempt',
-                (trigger, status),
-            ).fetchall()
+        return [row for row in rows_of(self.database, self.job_id) if status in (None, row.status)]
 
-    def has_fired(self, times: int) -> list[Row]:
-        """Wait until the job has succeeded so many times more."""
-        before = len(self.rows(status="succeeded"))
-        return self.waits(lambda: rows if len(rows := self.rows(status="succeeded")) >= before + times else [])
+    def by_hand(self) -> list[Row]:
+        """The records of its runs that somebody asked for."""
+        return rows_of(self.database, self.job_id, "manual")
+
+    def generation(self) -> int:
+        """How many jobs there have been under the id of this one."""
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as sql:
+            (generation,) = sql.execute("SELECT generation FROM aurora_jobs WHERE id = ?", (self.job_id,)).fetchone()
+        return int(generation)
+
+    def has_fired(self, times: int, *, but: Collection[Row] = ()) -> list[Row]:
+        """Wait until the job has succeeded so many times: these records, without those of the owners of some others."""
+        others = {row.owner for row in but}
+
+        def look() -> list[Row]:
+            rows = [row for row in self.rows("succeeded") if row.owner not in others]
+            return rows if len(rows) >= times else []
+
+        return self.waits(look)
 
     def check(self) -> None:
         """Each instant is in exactly one firing record, and each record that succeeded has exactly one line."""
-        with closing(sqlite3.connect(self.database)) as sql:
-            assert sql.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert is_sound(self.database)
         rows = self.rows()
+        check_firings(rows, SECOND)
         effects = Counter(line["execution"] for line in self.said("effect"))
-        expected = rows[0]["scheduled"]
-        for scheduled, same in groupby(rows, lambda row: row["scheduled"]):
-            attempts = list(same)
-            assert scheduled == expected, f"a record of {scheduled}, where {expected} comes next"
-            assert [row["attempt"] for row in attempts] == list(range(1, len(attempts) + 1))
-            assert all(row["status"] == "lost" for row in attempts[:-1]), "only what was lost is run again"
-            expected = attempts[-1]["last_scheduled"] + SECOND
-        for row in (*rows, *self.rows("manual")):
-            wanted = {"succeeded": (1,), "lost": (0, 1)}.get(row["status"], (0,))
-            assert effects.pop(row["id"], 0) in wanted, f"{row['scheduled']} {row['status']}"
-        assert not effects, "effects without a record"
+        check_effects([*rows, *self.by_hand()], effects)
 
     # -- its end ----------------------------------------------------------------------------------------------------
 
@@ -186,13 +185,14 @@ class Server:
 @contextmanager
 def serving(directory: Path, *command: str) -> Iterator[Server]:
     """A server that answers, begun by `python` with these arguments; `{socket}` in them is where it is to listen."""
+    job_id = "app_jobs:refresh_prices" if "app:app" in command else "refresh_prices"
     for block in blocks_of(_PAGE):
         if block.file is not None and not block.is_script:
             directory.joinpath(block.file).write_text(block.source)
     for name, source in JOBS.items():
         directory.joinpath(name).write_text(source)
     with tempfile.TemporaryDirectory(prefix="aurora-") as short:  # a socket's path has room for a hundred characters
-        server = Server(directory, str(Path(short, "s")), command)
+        server = Server(directory, str(Path(short, "s")), command, job_id)
         try:
             server.waits(lambda: server._process.poll() is not None or server.is_ready())
             assert server._process.poll() is None, f"it ended at once\n{server.log()}"

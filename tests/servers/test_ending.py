@@ -35,6 +35,6 @@ def test_sigterm_lets_the_callback_that_runs_end_and_it_is_recorded(command: tup
         assert server.said("effect") == []
         hold.unlink()
         server.ends()
-        (ended,) = [row for row in server.rows() if row["id"] == running["id"]]
-        assert ended["status"] == "succeeded"
+        (ended,) = [row for row in server.rows() if row.id == running.id]
+        assert ended.status == "succeeded"
         server.check()

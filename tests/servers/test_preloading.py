@@ -20,7 +20,7 @@ def refresh_prices(execution_id, scheduled_for):
     work.refresh(execution_id, scheduled_for)
 
 
-cron.schedule_relative(name="prices", relative_time="every 1 second", callback=refresh_prices, job_id="prices")
+cron.schedule_relative(name="prices", relative_time="every 1 second", callback=refresh_prices, job_id="refresh_prices")
 
 
 def app(environ, start_response):
@@ -46,6 +46,6 @@ def test_workers_forked_after_the_start_are_told_and_the_master_goes_on_and_ends
         server.is_asked_to_stop()
         said = server.ends()
         assert "SIGKILL" not in said, "a worker had to be killed, since it did not end"
-        assert len({row["owner"] for row in server.rows()}) == 1
+        assert len({row.owner for row in server.rows()}) == 1
         assert len(rows) >= 2
         server.check()
