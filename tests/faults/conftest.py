@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from faults.checker import check
-from faults.contest import Contest
 from faults.killing import Life
 from faults.settings import PATIENCE
 from faults.tally import Tally
 
 _TALLY = pytest.StashKey[Tally]()
-_CONTESTS = pytest.StashKey[list[list[str]]]()
+_FIGURES = pytest.StashKey[list[tuple[str, Mapping[str, object]]]]()
 
 
 @pytest.fixture
@@ -35,10 +34,10 @@ def settle(pytestconfig: pytest.Config) -> Callable[..., None]:
 
 
 @pytest.fixture
-def tell_of_takeovers(pytestconfig: pytest.Config) -> Callable[[Contest], None]:
-    """Add a contest to what is told at the end of the run."""
-    told = pytestconfig.stash.setdefault(_CONTESTS, [])
-    return lambda contest: told.append(contest.table())
+def tell(pytestconfig: pytest.Config) -> Callable[[str, Mapping[str, object]], None]:
+    """Have figures told at the end of the run, under a title."""
+    figures = pytestconfig.stash.setdefault(_FIGURES, [])
+    return lambda title, told: figures.append((title, told))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -48,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("kills")
         for line in tally.table():
             terminalreporter.write_line(line)
-    for table in config.stash.get(_CONTESTS, []):
-        terminalreporter.section("takeovers")
-        for line in table:
-            terminalreporter.write_line(line)
+    for title, told in config.stash.get(_FIGURES, []):
+        terminalreporter.section(title)
+        for name, figure in told.items():
+            terminalreporter.write_line(f"{name:36}{figure!s:>10}")

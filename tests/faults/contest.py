@@ -170,8 +170,8 @@ class Contest:
                 did.setdefault(f"{owners[line['execution']]} (process {line.pid})", []).append(line.at)
         return [*_overlaps(wrote), *_overlaps(did)]
 
-    def table(self) -> list[str]:
-        """The lines to print."""
+    def figures(self) -> dict[str, object]:
+        """What is told of it."""
         told: dict[str, object] = {
             "takeovers": len(self.takeovers),
             "owners frozen, none taken over": self.freezes,
@@ -181,7 +181,7 @@ class Contest:
             took = [each.seconds for each in self.takeovers if each.how == how and each.seconds is not None]
             told[f"{how}: median until the next fires"] = f"{statistics.median(took):.3f} s" if took else "-"
             told[f"{how}: longest"] = f"{max(took):.3f} s" if took else "-"
-        return [f"{name:36}{value!s:>10}" for name, value in told.items()]
+        return told
 
     # -- inside -------------------------------------------------------------------------------------------------
 

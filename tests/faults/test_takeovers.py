@@ -20,7 +20,7 @@ WITHIN = 2.0
 
 
 def test_owners_that_are_killed_or_stopped_are_followed_by_one_and_frozen_ones_by_none(
-    tmp_path: Path, tell_of_takeovers: Callable[[Contest], None]
+    tmp_path: Path, tell: Callable[[str, dict[str, object]], None]
 ):
     chance = random.Random(SEED)
     with Contest(tmp_path, SEED) as contest:
@@ -34,7 +34,7 @@ def test_owners_that_are_killed_or_stopped_are_followed_by_one_and_frozen_ones_b
             for act in chance.sample(ROUND, len(ROUND)):
                 acts[act]()
         contest.end()
-        tell_of_takeovers(contest)
+        tell("takeovers", contest.figures())
         contest.check()
         assert contest.two_owners() == []
     assert len(contest.takeovers) == 5 * ROUNDS
