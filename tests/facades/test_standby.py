@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any
 import pytest
 
 from aurora_scheduler import CronService, Execution, ExecutionEvent, JobEvent, SchedulerManager
-from facades import alone
+from facades import alone, callbacks
+from facades.callbacks import Stage
 from facades.scripts import Script
-from facades.waiting import eventually, finishes
+from facades.waiting import DEADLINE, eventually, finishes
 from faults.settings import PATIENCE
 
 #: What is promised within a second, on a machine that has nothing else to do.
@@ -20,7 +23,8 @@ SOON = timedelta(seconds=1) * PATIENCE
 
 OWNER = """
 from aurora_scheduler import CronService
-from facades import alone
+from facades import alone, callbacks
+from facades.callbacks import Stage
 
 with CronService(timezone="UTC") as cron:
     job_id = cron.schedule_relative(
@@ -164,3 +168,27 @@ async def test_its_events_tell_what_it_asked_for_and_not_what_the_owner_does(dir
     told: list[Any] = [event async for event in events]
     assert [each.kind for each in told if isinstance(each, JobEvent)] == ["created", "run_requested", "updated"]
     assert [each.execution.status for each in told if isinstance(each, ExecutionEvent)] == ["waiting"]
+
+
+def test_an_owner_that_stops_is_the_owner_until_its_callbacks_have_ended(
+    cron: CronService, database: Path, stage: Stage
+):
+    waits = cron.schedule_relative(
+        name="waits", relative_time="every 1 hour", callback=callbacks.wait_in_thread, callback_args=stage.args
+    )
+    cron.run_job(waits)
+    assert stage.begun.wait(DEADLINE)
+    with CronService(database) as other:
+        stopping = threading.Thread(target=cron.shutdown)
+        stopping.start()
+        eventually(lambda: cron.health().status == "stopped")
+        due = other.schedule_relative(name="due", relative_time="in 1 second", callback=alone.nothing)
+        time.sleep(1.2)  # not for anything to happen: for what must not happen, that two are owners
+        assert other.get_executions(due) == []
+        assert str(other.health()) == "standby: another scheduler fires the jobs of this database"
+        stage.may_end.set()
+        stopping.join()
+        (row,) = succeeded(other, due)
+        (ended,) = other.get_executions(waits)
+        assert ended.status == "succeeded"
+        assert ended.owner != row.owner
