@@ -31,7 +31,7 @@ from aurora_scheduler.rules import (
     reschedule,
     resume,
     seated,
-    stands_for,
+    standing,
 )
 from aurora_scheduler.rules.explaining import explain as explained
 from aurora_scheduler.rules.firing import finish_if_over
@@ -239,7 +239,7 @@ def _passed_over(store: Store, clock: Clock, job: Job) -> Job:
     now, first = clock.now(), job.next_fire
     if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED) or first is None or (job.next_due or first) > now:
         return job
-    records = [row for row in store.recorded(job, first, now) if stands_for(job, row)]
+    records = standing(job, store.recorded(job, first, now), first, now)
     if not records:
         return job
     commit = pass_over(job, records, now, clock.new_id)
@@ -252,7 +252,7 @@ def _beyond(store: Store, job: Job, now: int, *, open_left: bool) -> Job:
     first = job.next_fire
     if first is None:
         return job
-    return finish_if_over(beyond(job, store.recorded(job, first, first)), now, open_left=open_left)[0]
+    return finish_if_over(beyond(job, store.recorded(job, first, first), now), now, open_left=open_left)[0]
 
 
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aurora_scheduler.model import ExecutionStatus
-from aurora_scheduler.rules import beyond, pass_over, stands_for
+from aurora_scheduler.rules import beyond, pass_over, standing
 from support.lives import HOUR, MINUTE, START, Ids, a_job, a_row
 
 MISSED = ExecutionStatus.MISSED
@@ -35,7 +35,7 @@ def test_going_past_a_recorded_instant_writes_no_row():
 
 def test_going_past_a_range_goes_past_all_of_it():
     job = a_job()
-    assert passed_over(job, [a_record(job, 1, 7)], 1) == ([], 8)
+    assert passed_over(job, [a_record(job, 1, 4)], 1) == ([], 5)
 
 
 def test_what_is_due_before_a_record_and_has_none_is_missed_and_not_forgotten():
@@ -67,8 +67,8 @@ def test_where_nobody_knows_what_is_in_the_way_one_gets_past_it_all_the_same():
 def test_a_record_of_no_instant_of_the_schedule_is_not_in_the_way():
     job = a_job()
     row = a_row(job, MISSED, scheduled=START + 90 * MINUTE)
-    assert not stands_for(job, row)
-    assert stands_for(job, a_record(job, 1))
+    assert standing(job, [row], START, START + HOUR) == []
+    assert standing(job, [a_record(job, 1)], START, START + HOUR) == [a_record(job, 1)]
     assert passed_over(job, [row, a_record(job, 2)], 2) == ([(1, 1, 1)], 3)
 
 
@@ -76,4 +76,13 @@ def test_a_record_of_no_instant_of_the_schedule_is_not_in_the_way():
 def test_a_next_firing_within_a_range_is_beyond_it(first, last, next_fire):
     """The first instant of a range is refused by the store when it is written again, and is passed over then."""
     job = a_job(created=START - 9 * HOUR, state={"next_fire": START + HOUR})
-    assert beyond(job, [a_record(job, first, last)]).next_fire == START + next_fire * HOUR
+    assert beyond(job, [a_record(job, first, last)], START + HOUR).next_fire == START + next_fire * HOUR
+
+
+def test_a_range_that_reaches_far_beyond_now_was_recorded_by_a_wrong_clock_and_keeps_nothing_from_running():
+    """Of such a range only the first instant stands: that one can have no second record."""
+    job = a_job(created=START - 9 * HOUR, state={"next_fire": START + HOUR})
+    far = a_record(job, -3, 9999)
+    assert beyond(job, [far], START + HOUR) == job
+    assert standing(job, [far], START + HOUR, START + HOUR) == []
+    assert passed_over(job, [a_record(job, 1, 9999)], 1) == ([], 2)

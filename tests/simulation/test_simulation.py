@@ -230,6 +230,55 @@ class TestFaults:
             sim.fail_writes(1)
 
 
+class TestClock:
+    async def test_a_clock_that_is_set_forward_finds_what_it_passed_late(self):
+        async with simulated() as sim:
+            job = await sim.create_job(name="steady", schedule="every 1 hour", callback=callbacks.note)
+            await sim.run_for("90 minutes")
+            sim.step_clock("5 hours")
+            await sim.run_for(0)
+            rows = [(row.status, row.count) for row in await sim.history(job)]
+            assert rows == [(ExecutionStatus.SUCCEEDED, 1), (ExecutionStatus.MISSED, 4), (ExecutionStatus.SUCCEEDED, 1)]
+
+    async def test_a_clock_that_is_set_back_a_little_makes_jobs_wait(self):
+        async with simulated() as sim:
+            job = await sim.create_job(name="steady", schedule="every 1 hour", callback=callbacks.note)
+            await sim.run_for("90 minutes")
+            sim.step_clock("-1 hour")
+            assert sim.now == datetime(2030, 1, 1, 0, 30, tzinfo=UTC)
+            await sim.run_for("1 hour")
+            assert len(await sim.history(job)) == 1
+            await sim.run_for("1 hour")
+            assert [row.scheduled_for.hour for row in await sim.history(job)] == [1, 2]
+
+    @pytest.mark.parametrize("years", [1, 10])
+    async def test_a_clock_that_was_wrong_by_years_for_a_minute_costs_no_firing_in_truth(self, years):
+        async with simulated() as sim:
+            job = await sim.create_job(name="steady", schedule="every 1 hour", callback=callbacks.note)
+            await sim.run_for("90 minutes")
+            sim.step_clock(timedelta(days=365 * years))
+            await sim.run_for("1 minute")
+            sim.step_clock(timedelta(days=-365 * years))
+            await sim.run_for("1 day")
+            ran = [row for row in await sim.history(job) if row.status is ExecutionStatus.SUCCEEDED]
+            in_truth = [row.scheduled_for for row in ran if row.scheduled_for.year == 2030]
+            # The second one is the first of those that were missed by the wrong clock: its record stands.
+            hours = [1, *range(3, 26)]
+            assert in_truth == [datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in hours]
+
+    async def test_it_can_be_set_while_nobody_is_there(self):
+        async with simulated() as sim:
+            await sim.crash()
+            sim.step_clock(3600)
+            await sim.restart()
+            assert sim.now == datetime(2030, 1, 1, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("wrong", ["soon", "--1 hour", None, float("inf")])
+    async def test_what_is_no_step_is_refused_by_name(self, wrong):
+        with pytest.raises(OptionError, match="by"):
+            simulated().step_clock(wrong)
+
+
 class TestSeed:
     async def fingerprint(self, seed):
         callbacks.calls.clear()

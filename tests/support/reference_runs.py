@@ -163,7 +163,7 @@ class Real:
         """The process dies, and nothing that it does meanwhile reaches the store; how much time passed."""
         world, before = self.world, self.world.now
         world._stopping = True
-        world.writer.is_closed = True
+        world.writer.die()
         self._death.set()
         world._scope.cancel()
         while not world._over.is_set():

@@ -20,9 +20,9 @@ from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import beyond, pass_over, resolved, rewound, stands_for
+from aurora_scheduler.rules import beyond, pass_over, resolved, rewound, standing
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
@@ -140,7 +140,7 @@ class Book:
 
     async def commit(self, entry: Entry, commit: Commit) -> None:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
-        await self.writer.write(partial(_commit, commit=commit)).wait()
+        await self.writer.write(partial(_commit, commit=commit, now=self.clock.now())).wait()
         entry.apply(commit)
         self._note_unresolved(entry)
         for row in commit.moved:
@@ -216,7 +216,8 @@ class Book:
         if commit is None or commit.job is None or commit.job.next_fire is None:
             return commit
         after, first = commit.job, commit.job.next_fire
-        after = beyond(after, await self.writer.read(lambda store: store.recorded(after, first, first)).wait())
+        records = await self.writer.read(lambda store: store.recorded(after, first, first)).wait()
+        after = beyond(after, records, self.clock.now())
         return None if after.next_fire == job.next_fire and not commit.moved else replace(commit, job=after)
 
     async def changes_by_others(self) -> Sequence[str]:
@@ -284,13 +285,13 @@ class Book:
             await self.load([entry.job.id])
 
 
-def _commit(store: Store, commit: Commit) -> None:
+def _commit(store: Store, commit: Commit, now: int) -> None:
     """Write a decision. That one instant has its record, the store sees; that one within a range has, is seen here."""
     job = commit.job
     for row in commit.new:
         if job is not None and row.count > 1:
             records = store.recorded(job, row.scheduled, row.last_scheduled)
-            if any(stands_for(job, record) for record in records):
+            if standing(job, records, row.scheduled, now):
                 raise AlreadyRecorded(row.id)
     store.commit(commit)
 

@@ -24,6 +24,7 @@ from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Snapshot, Writer
+from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
 
 __all__ = ["Engine", "Settings"]
@@ -163,7 +164,7 @@ class Engine:
             self.book.reconcile(snapshot.job.id, snapshot)
             if number % _BATCH == 0:
                 await trio.lowlevel.checkpoint()
-        if self.book.comes_from_later(keeper.CORRECTION):
+        if self.book.comes_from_later(CORRECTION):
             _log.warning("the wall clock was set back by far since the jobs were looked after last")
             await self.book.rewind()
         self._start_keeping(keeping)

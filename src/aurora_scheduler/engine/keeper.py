@@ -12,16 +12,15 @@ from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
+from aurora_scheduler.rules import CORRECTION
 
-__all__ = ["CORRECTION", "follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
+__all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
 
 _log = logger("keeper")
 
 _DAY = 86_400 * SECOND
 #: A wall clock that went this much otherwise than the monotonic one was set, or the machine slept.
 _STEP = SECOND // 2
-#: Set back by more than this, it was wrong before, and firings are computed anew; by less, jobs wait for their time.
-CORRECTION = 3 * 3600 * SECOND
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
 

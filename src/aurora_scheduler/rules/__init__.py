@@ -21,11 +21,12 @@ from aurora_scheduler.rules.changing import (
     unresolved,
 )
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide
-from aurora_scheduler.rules.recorded import beyond, pass_over, stands_for
+from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated
 
 __all__ = [
+    "CORRECTION",
     "Claim",
     "Record",
     "Rest",
@@ -52,6 +53,6 @@ __all__ = [
     "rewound",
     "seated",
     "settle",
-    "stands_for",
+    "standing",
     "unresolved",
 ]

@@ -40,7 +40,15 @@ class VirtualClock:
 
     def set(self, by: float) -> None:
         """Set the wall clock, and it alone, by so many seconds."""
+        self.shift(by)
+        self.tell()
+
+    def shift(self, by: float) -> None:
+        """Set the wall clock, and tell nobody yet. From any thread."""
         self._start += round(by * SECOND)
+
+    def tell(self) -> None:
+        """Tell who watches that it was set."""
         self._was_set.set()
 
     @contextmanager

@@ -218,12 +218,12 @@ class SimulatedRuntime:
 
     def step_clock(self, seconds: float) -> None:
         """Set the wall clock, and it alone, by so many seconds."""
-        if not self._bring(partial(self.clock.set, seconds)):
-            self.clock.set(seconds)
+        self.clock.shift(seconds)
+        self._bring(self.clock.tell)
 
     def change_writer(self, what: str, value: object) -> None:
         """Have the store's writer behave in another way from now on: one of the attributes of `FaultyWriter`."""
-        self._bring(lambda: setattr(self._writer, what, value))
+        setattr(self._writer, what, value)
 
     def kill(self) -> None:
         """The process is killed: whatever runs is dropped, nothing more is written. From any thread."""

@@ -200,14 +200,9 @@ class Simulation(SchedulerManager):
 
         What the step makes due fires when time passes next. Raises `OptionError` where `by` is no duration.
         """
-        back = isinstance(by, str) and by.strip().startswith("-")
-        if isinstance(by, str):
-            length = duration("by", by.strip().removeprefix("-"))
-        else:
-            seconds = by.total_seconds() if isinstance(by, timedelta) else by
-            back = seconds < 0
-            length = duration("by", abs(seconds))
-        self._runtime.step_clock((-length if back else length) / SECOND)
+        length, back = _sized(by)
+        seconds = duration("by", length) / SECOND
+        self._runtime.step_clock(-seconds if back else seconds)
 
     def _pass(self, micros: int, until: Callable[[], bool] = lambda: False) -> Ticket[None]:
         seconds = micros / SECOND
@@ -278,6 +273,17 @@ class Simulation(SchedulerManager):
     def _break(self, what: str, times: int) -> None:
         self._scheduler.check()
         self._runtime.change_writer(what, whole_number("times", times, least=0))
+
+
+def _sized(by: float | timedelta | str) -> tuple[float | timedelta | str, bool]:
+    """How long a step is, and whether it goes back."""
+    if isinstance(by, str):
+        said = by.strip()
+        return said.removeprefix("-"), said.startswith("-")
+    if isinstance(by, timedelta):
+        return abs(by), by < timedelta(0)
+    back = isinstance(by, int | float) and by < 0
+    return (-by if back else by), back
 
 
 def _months_after(moment: datetime, months: int) -> datetime:
