@@ -63,7 +63,7 @@ class Host:
         self._ended: Ticket[None] = Ticket()
         self._failure: BaseException | None = None
         self._awaited: dict[str, list[Ticket[Execution]]] = {}
-        self._awaiting = trio.Event()
+        self._any_awaited = trio.Event()
         self.feed = Feed()
         self._gate = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="aurora-scheduler", daemon=True)
@@ -134,7 +134,7 @@ class Host:
         ticket: Ticket[Execution] = Ticket()
         with self._gate:
             self._awaited.setdefault(execution_id, []).append(ticket)
-        self._post(lambda: self._awaiting.set())
+        self._post(lambda: self._any_awaited.set())
         return ticket
 
     def fail_end(self, execution_id: str, error: BaseException) -> None:
@@ -262,9 +262,9 @@ class Host:
     async def _look_for_ends(self, engine: Engine) -> None:
         """Where another process is the owner, its commits are not heard of here: look for the ends that are awaited."""
         while True:
-            if not self._awaited:
-                self._awaiting = trio.Event()
-                await self._awaiting.wait()
+            if engine.is_owner or not self._awaited:
+                self._any_awaited = trio.Event()
+                await self._any_awaited.wait()
             await trio.sleep(_LOOK_EVERY)
             for execution_id in () if engine.is_owner else list(self._awaited):
                 with suppress(StoreUnavailableError):  # then at the next look

@@ -70,6 +70,17 @@ class TestClock:
         assert world.job(daily).next_fire == START + 9 * HOUR
         assert world.job(hourly).next_fire == START + 4 * HOUR
 
+    async def test_set_back_by_far_a_job_that_rested_meanwhile_goes_on_with_its_next_instant_too(self, world):
+        world.clock.set(3650 * 86_400)
+        job = world.create("daily", "0 9 * * *", lambda call: None)
+        await world.start(watch_clock=True)
+        await world.run(60)
+        world.pause(job)
+        world.clock.set(-3650 * 86_400)
+        await world.run(60)
+        world.resume(job)
+        assert world.job(job).next_fire == START + 9 * HOUR
+
     async def test_set_back_by_far_a_retry_still_waits_its_delay_and_no_more(self, world):
         once = world.create("once", "in 1 hour", lambda call: {"success": call.attempt > 1}, retry_delay=1800)
         await world.start(watch_clock=True)

@@ -87,7 +87,7 @@ def resume(job: Job, waiting: Sequence[Execution], others_running: int, now: int
     passed = job.next_fire if job.next_due is not None and job.next_due <= now else None
     streak = 0 if job.status is JobStatus.DEACTIVATED else job.retry_count
     active = stepped(job, status=JobStatus.ACTIVE, status_reason=None, retry_count=streak, updated=now)
-    if passed is not None or job.next_fire is None:
+    if passed is not None or job.next_fire is None or job.next_fire > now:  # the clock may have been set meanwhile
         active = coming(active, following(job, now))
     missed: tuple[Execution, ...] = ()
     if passed is not None and following(job, passed) is None:
@@ -110,7 +110,7 @@ def rewound(job: Job, waiting: Sequence[Execution], now: int) -> Commit | None:
 
     A retry that waits has its delay before it, and not also what the clock was wrong by.
     """
-    if job.status is not JobStatus.ACTIVE:
+    if job.status not in (JobStatus.ACTIVE, JobStatus.UNRESOLVED):
         return None
     latest = {row.id: now + retry_delay(job.policies, replace(row, attempt=row.attempt - 1)) for row in waiting}
     sooner = tuple(replace(row, due=latest[row.id]) for row in waiting if row.attempt > 1 and row.due > latest[row.id])

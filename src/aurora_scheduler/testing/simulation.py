@@ -282,8 +282,9 @@ def _sized(by: float | timedelta | str) -> tuple[float | timedelta | str, bool]:
         return said.removeprefix("-"), said.startswith("-")
     if isinstance(by, timedelta):
         return abs(by), by < timedelta(0)
-    back = isinstance(by, int | float) and by < 0
-    return (-by if back else by), back
+    if not isinstance(by, int | float):
+        raise OptionError("by", by, 'must be seconds, a timedelta, or text like "-5 minutes"')
+    return abs(by), by < 0
 
 
 def _months_after(moment: datetime, months: int) -> datetime:
