@@ -144,7 +144,7 @@ async def test_changes_that_cannot_be_read_are_read_later(world):
 async def test_what_others_changed_is_read_when_it_can_be(world):
     job = world.create("new", "every 1 minute", lambda call: None)
     await world.start(poll=0.5)
-    world.writer.failing_reads = 10
+    world.writer.failing_writes = 10
     engine, world.engine = world.engine, None
     world.pause(job)
     world.engine = engine

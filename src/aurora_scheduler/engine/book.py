@@ -221,9 +221,18 @@ class Book:
         return None if after.next_fire == job.next_fire and not commit.moved else replace(commit, job=after)
 
     async def changes_by_others(self) -> Sequence[str]:
-        """The jobs that were changed since this was asked last, by whichever process."""
+        """The jobs that were changed since this was asked last, by whichever process.
+
+        It is a write with nothing to write, so that it is seen now, and not when something is due, that the store is
+        away or another's; and it is one, since it is what a scheduler does that has nothing to do.
+        """
         number = self.last_change
-        self.last_change, job_ids = await self.writer.read(lambda store: store.changes_since(number)).wait()
+
+        def look(store: Store) -> tuple[int, Sequence[str]]:
+            store.own(self.owner)
+            return store.changes_since(number)
+
+        self.last_change, job_ids = await self.writer.write(look).wait()
         return job_ids
 
     async def next_changes(self) -> list[str]:

@@ -36,7 +36,6 @@ async def follow_others(book: Book, every: float) -> None:
     while True:
         await trio.sleep(every)
         try:
-            await book.writer.write(lambda store: store.own(book.owner)).wait()  # sees that it still is
             ids = await book.changes_by_others()
         except AWAY as error:
             _log.warning("changes of other processes could not be read, trying again: %s", error)
