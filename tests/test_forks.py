@@ -38,7 +38,7 @@ def work(context):
             pass
 
 def fork_often():
-    for _ in range(20):
+    for _ in range(12):
         fork()
 
 workers = [threading.Thread(target=work, args=[context]) for context in contexts]

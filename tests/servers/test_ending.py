@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,15 @@ SERVERS = {
 }
 
 
-@pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
-def test_sigterm_lets_the_callback_that_runs_end_and_it_is_recorded(command: tuple[str, ...], tmp_path: Path):
-    hold = tmp_path / "hold"
+@pytest.mark.parametrize("server", SERVERS)
+def test_sigterm_lets_the_callback_that_runs_end_and_it_is_recorded(server: str, stories: Mapping[str, Future[None]]):
+    stories[server].result()
+
+
+def live(directory: Path, *command: str) -> None:
+    hold = directory / "hold"
     hold.touch()
-    with serving(tmp_path, *command) as server:
+    with serving(directory, *command) as server:
         server.waits(lambda: server.said("begin"))
         server.is_asked_to_stop()
         server.waits(lambda: not server.is_ready())
