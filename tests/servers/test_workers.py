@@ -18,7 +18,7 @@ FIRINGS = 2
 SERVERS = {
     "gunicorn": ("-m", "gunicorn", "shop:app", "--config", "gunicorn_conf.py", "--bind", "unix:{socket}"),
     "gunicorn with uvicorn's workers": (
-        *("-m", "gunicorn", "app:app", "--workers", str(WORKERS), "--bind", "unix:{socket}"),
+        *("-m", "gunicorn", "app:app", "--workers", str(WORKERS), "--preload", "--bind", "unix:{socket}"),
         *("--worker-class", "uvicorn_worker.UvicornWorker", "--graceful-timeout", "45"),
     ),
     "uvicorn": ("-m", "uvicorn", "app:app", "--workers", str(WORKERS), "--uds", "{socket}"),

@@ -22,8 +22,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_there() -> None:
-    """A process has loaded the application."""
+    """A process has loaded the application, or was forked with it."""
     _journal.note("there")
+    os.register_at_fork(after_in_child=lambda: _journal.note("there"))
 
 
 def refresh(execution_id: str, scheduled_for: datetime) -> None:
