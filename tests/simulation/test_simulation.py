@@ -195,6 +195,22 @@ class TestFaults:
                 (ExecutionStatus.SUCCEEDED, 1, 1),
             ]
 
+    @pytest.mark.parametrize("after", [False, True])
+    @pytest.mark.parametrize("number", [1, 2, 3, 4])
+    async def test_a_crash_at_any_transaction_loses_no_firing(self, number, after):
+        async with simulated(database=":memory:") as sim:
+            job = await sim.create_job(name="steady", schedule="every 1 hour", callback=callbacks.note)
+            sim.crash_at_write(number, after=after)
+            await sim.run_for("150 minutes")
+            assert sim.has_crashed
+            assert sim.now == datetime(2030, 1, 1, 2, 30, tzinfo=UTC)
+            await sim.restart()
+            await sim.run_for("1 hour")
+            rows = await sim.history(job)
+            assert {row.scheduled_for.hour for row in rows} == {1, 2, 3}
+            assert rows[-1].status is ExecutionStatus.SUCCEEDED
+            assert all(row.status.is_final for row in rows)
+
     async def test_while_the_store_is_away_nothing_runs_and_then_it_does(self):
         async with simulated() as sim:
             job = await sim.create_job(name="steady", schedule="every 1 minute", callback=callbacks.note)

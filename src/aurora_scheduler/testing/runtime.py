@@ -38,6 +38,8 @@ class _Order:
     seconds: float = 0.0
     until: Callable[[], bool] = lambda: False
     then: Callable[[], None] = lambda: None
+    end: float = 0.0
+    """When it will have passed, if nothing else comes; by the clock that nobody sets."""
     ticket: Ticket[None] = field(default_factory=Ticket)
 
 
@@ -119,7 +121,8 @@ class SimulatedRuntime:
         self._driver: Driver | None = None
         self._writer: LoopWriter | None = None
         self._scope = trio.CancelScope()
-        self._killed = False
+        #: Whether the last run ended as by `kill -9`.
+        self.was_killed = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._orders: trio.MemorySendChannel[_Order] | None = None
         self._open_orders: list[_Order] = []
@@ -146,18 +149,26 @@ class SimulatedRuntime:
         mock = MockClock()
         self.clock.go_on(mock)
         self._runs += 1
-        self._killed, self._current = False, None
+        self.was_killed, self._current = False, None
         try:
             with ordered_by(self._seed + self._runs):
                 trio.run(self._run, main, mock, clock=mock)
         except BaseException:
-            if not self._killed:
+            if not self.was_killed:
                 raise
         finally:
             self._token = None
             orders, self._open_orders = self._open_orders, []
             for order in orders:
-                order.ticket.fail(_stopped())
+                self._give_up(order)
+
+    def _give_up(self, order: _Order) -> None:
+        """The loop is over before time has passed; where it was killed, the rest passes without it."""
+        if self.was_killed and math.isfinite(order.seconds):
+            self.clock.skip(max(0.0, order.end - self.clock.monotonic()))
+            order.ticket.answer(None)
+        else:
+            order.ticket.fail(_stopped())
 
     async def _run(self, main: Callable[[], Awaitable[None]], mock: MockClock) -> None:
         self._driver, self._scope = Driver(mock), trio.CancelScope()
@@ -205,7 +216,7 @@ class SimulatedRuntime:
 
     def pass_time(self, seconds: float, until: Callable[[], bool] = lambda: False) -> Ticket[None]:
         """Let so much time pass, or less, until something is so; answered then. Fails where the scheduler stops."""
-        order = _Order(seconds, until)
+        order = _Order(seconds, until, end=self.clock.monotonic() + seconds)
         self._open_orders.append(order)
         if not self._post(partial(self._give, order)):
             order.ticket.fail(_stopped())
@@ -232,9 +243,21 @@ class SimulatedRuntime:
     def kill_here(self) -> None:
         """The same, at once, from inside the loop."""
         assert self._writer is not None
-        self._killed = True
+        self.was_killed = True
         self._writer.die()
         self._scope.cancel()
+
+    def kill_at_write(self, number: int, *, after: bool) -> None:
+        """The process is killed at its so-many-eth transaction from now: before it does anything, or after."""
+        left = number
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.kill_here()
+
+        self.change_writer("after_write" if after else "before_write", count)
 
     def _post(self, call: Callable[[], None]) -> bool:
         if self._token is not None:

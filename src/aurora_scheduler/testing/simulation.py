@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,7 +20,7 @@ from aurora_scheduler.schedules import load_zone
 from aurora_scheduler.service import CronService
 from aurora_scheduler.testing.memory import Memory
 from aurora_scheduler.testing.runtime import SimulatedRuntime
-from aurora_scheduler.tickets import Ticket
+from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["Simulation", "simulated"]
 
@@ -114,7 +113,9 @@ class Simulation(SchedulerManager):
     # -- life ---------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Simulation:
-        """Initialise and start, without an event loop."""
+        """Initialise and start, without an event loop; after a crash, too."""
+        if self.has_crashed:
+            self._scheduler.stop(0).result()
         self.cron.start()
         self.advance(0)
         return self
@@ -147,6 +148,25 @@ class Simulation(SchedulerManager):
         """
         await self._kill().wait()
         self._scheduler.join()
+
+    def crash_at_write(self, number: int = 1, *, after: bool = False) -> None:
+        """Have the scheduler killed at its so-many-eth transaction from now: before it, or right after its commit.
+
+        Time passes all the same, as after `crash`. A transaction claims a firing, or records its end, or is a call's.
+        """
+        self._scheduler.check()
+        self._runtime.kill_at_write(whole_number("number", number, least=1), after=after)
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the scheduler was killed, and not started since."""
+        return self._runtime.was_killed
+
+    async def initialize(self) -> None:
+        """Open the database, as the manager's; after a crash, as it was left."""
+        if self.has_crashed:
+            await self._scheduler.stop(0).wait()
+        await super().initialize()
 
     async def restart(self) -> None:
         """Start, or start again after `crash` or `stop`; what was due meanwhile has begun then."""
@@ -188,11 +208,10 @@ class Simulation(SchedulerManager):
 
     def advance(self, time: float | timedelta | str) -> None:
         """The same as `run_for`, for a plain program: blocks this thread until it is done."""
-        ticket = self._pass(self._micros(time))
         try:
-            ticket.result()
+            self._pass(self._micros(time)).result()
         except SchedulerStopped:
-            self._scheduler.check()
+            self._scheduler.check()  # which knows more of it
             raise
 
     def step_clock(self, by: float | timedelta | str) -> None:
@@ -204,14 +223,12 @@ class Simulation(SchedulerManager):
         seconds = duration("by", length) / SECOND
         self._runtime.step_clock(-seconds if back else seconds)
 
-    def _pass(self, micros: int, until: Callable[[], bool] = lambda: False) -> Ticket[None]:
+    def _pass(self, micros: int) -> Ticket[None]:
         seconds = micros / SECOND
         if self._runtime.is_running:
-            return self._runtime.pass_time(seconds, until)
+            return self._runtime.pass_time(seconds)
         self._runtime.clock.skip(seconds)
-        passed: Ticket[None] = Ticket()
-        passed.answer(None)
-        return passed
+        return answered(None)
 
     async def _finish(self, passing: Ticket[None]) -> None:
         try:
