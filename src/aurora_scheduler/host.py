@@ -253,10 +253,9 @@ class Host:
     async def _run_engine(self, engine: Engine) -> None:
         try:
             await engine.run()
-        except trio.Cancelled:  # something else has failed, and is about to be told
-            raise
-        except BaseException as error:  # from here on, before all else is closed, calls hear why
-            self._failure = _cause(error)
+        except BaseException as error:
+            if not _is_cancelled(error):  # else something else has failed, and is about to be told
+                self._failure = _cause(error)  # from here on, before all else is closed, calls hear why
             raise
 
     async def _look_for_ends(self, engine: Engine) -> None:
@@ -300,6 +299,13 @@ class Host:
             for ticket in tickets:
                 early = SchedulerStopped("the scheduler stopped before the execution ended")
                 ticket.fail(early if self._failure is None else self._why_stopped())
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether nothing went wrong but that it was cancelled."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cancelled(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -123,6 +123,7 @@ class SimulatedRuntime:
         self._scope = trio.CancelScope()
         #: Whether the last run ended as by `kill -9`.
         self.was_killed = False
+        self._has_failed = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._orders: trio.MemorySendChannel[_Order] | None = None
         self._open_orders: list[_Order] = []
@@ -149,12 +150,13 @@ class SimulatedRuntime:
         mock = MockClock()
         self.clock.go_on(mock)
         self._runs += 1
-        self.was_killed, self._current = False, None
+        self.was_killed, self._has_failed, self._current = False, False, None
         try:
             with ordered_by(self._seed + self._runs):
                 trio.run(self._run, main, mock, clock=mock)
         except BaseException:
             if not self.was_killed:
+                self._has_failed = True
                 raise
         finally:
             self._token = None
@@ -163,8 +165,8 @@ class SimulatedRuntime:
                 self._give_up(order)
 
     def _give_up(self, order: _Order) -> None:
-        """The loop is over before time has passed; where it was killed, the rest passes without it."""
-        if self.was_killed and math.isfinite(order.seconds):
+        """The loop is over before time has passed: unless it has failed, the rest passes without it."""
+        if not self._has_failed and math.isfinite(order.seconds):
             self.clock.skip(max(0.0, order.end - self.clock.monotonic()))
             order.ticket.answer(None)
         else:
