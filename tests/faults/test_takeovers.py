@@ -1,6 +1,6 @@
 """Three processes on one file; the owner is killed, stopped or frozen, and there is never more than one.
 
-Quick by default; with HYPOTHESIS_PROFILE=thorough, or FAULTS_ROUNDS, more than fifty takeovers.
+Quick by default; with HYPOTHESIS_PROFILE=thorough, or FAULTS_ROUNDS, fifty takeovers.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from faults.contest import Contest
 from faults.settings import PATIENCE, ROUNDS, SEED
 
-#: What is done in each round, in an order of its own.
+#: What is done in each round, in an order of its own: five takeovers, as killing hastily makes two.
 ROUND = ("kill", "kill", "kill hastily", "stop", "freeze")
-#: Six takeovers a round; ten rounds are "thorough".
+#: In seconds, until the next owner fires.
 WITHIN = 2.0
 
 
