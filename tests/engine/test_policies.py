@@ -173,3 +173,19 @@ async def test_a_jittered_job_fires_at_the_same_moments_after_a_restart(world_on
     assert len({call.begun - call.scheduled for call in calls}) == len(calls)
     assert all(row.lateness is not None and not row.lateness for row in world.rows(job))
     world.check_every_instant(job)
+
+
+async def test_what_was_cancelled_by_hand_stays_so_when_a_newer_firing_takes_its_place(world):
+    async def deaf(call):
+        with trio.CancelScope(shield=True):
+            await trio.sleep(90)
+
+    job = world.create("job", "every 1 minute", deaf, overlap="cancel_previous")
+    await world.start()
+    await world.run(61)
+    (row,) = world.rows(job)
+    world.cancel(row.id)
+    await world.run(60)
+    assert (world.row(row.id).status, world.row(row.id).reason) == (ExecutionStatus.CANCELLING, Reason.BY_HAND)
+    await world.run(60)
+    assert (world.row(row.id).status, world.row(row.id).reason) == (CANCELLED, Reason.BY_HAND)
