@@ -7,6 +7,8 @@ known of each job.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import logging
 from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support import reference, reference_jobs
 from support.reference_programs import Event, draw_program, programs, random_program
 from support.reference_runs import Tally, run
 
@@ -69,6 +72,15 @@ def test_each_kind_of_event_happens_in_them(tally, event):
 )  # fmt: skip
 def test_they_come_to_every_outcome(tally, outcome):
     assert tally.reached[outcome] > 0
+
+
+@pytest.mark.parametrize("module", [reference, reference_jobs])
+def test_the_reference_shares_no_code_with_what_it_is_compared_with(module):
+    tree = ast.parse(inspect.getsource(module))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {name for name in imported if name is not None and name.startswith("aurora_scheduler")}
+    assert ours <= {"aurora_scheduler.model", "aurora_scheduler.schedules"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import) and "aurora" in ast.unparse(node)]
 
 
 def test_a_program_is_the_same_each_time():

@@ -102,6 +102,14 @@ class TestResuming:
         assert life.rows == {}
         assert [change.kind for change in life.changes] == [ChangeKind.PAUSED, ChangeKind.RESUMED]
 
+    def test_of_a_recurring_job_that_is_over_nothing_is_missed_by_the_pause(self):
+        """Only a one-off's instant is: one row for the first of many would not be true."""
+        life = Life(ends=START + 3 * HOUR)
+        life.apply(pause(life.job, life.waiting, life.now, life.ids))
+        life.go_to(START + 10 * HOUR)
+        life.apply(resume(life.job, life.waiting, 0, life.now, life.ids()))
+        assert (life.job.status, life.rows) == (JobStatus.FINISHED, {})
+
     def test_an_instant_that_is_this_very_moment_belongs_to_the_pause(self):
         life = Life()
         life.apply(pause(life.job, life.waiting, life.now, life.ids))
