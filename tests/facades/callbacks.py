@@ -181,6 +181,28 @@ async def block_in_a_child(stage: str) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def block_deep_inside(stage: str, depth: int = 2_000) -> None:
+    """The same, in the last of a long row of tasks, each of which is the child of the one before."""
+    if depth == 0:
+        await block_the_loop(stage)
+        return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(block_deep_inside, stage, depth - 1)
+
+
+async def block_without_source(stage: str) -> None:
+    """The same, in code whose source nobody can have."""
+
+    class Loader:
+        def get_source(self, name: str) -> str:
+            raise ZeroDivisionError
+
+    scope = {"__name__": "nowhere", "__loader__": Loader(), "block": block_the_loop}
+    exec(compile("async def run(stage): await block(stage)", "nowhere.py", "exec"), scope)
+    run: Any = scope["run"]
+    await run(stage)
+
+
 async def spin(stage: str) -> None:
     """Blocks the loop by thinking."""
     on(stage).begun.set()

@@ -18,6 +18,7 @@ from facades.waiting import DEADLINE, eventually
 BLOCKING = {
     "waits": callbacks.block_the_loop,
     "waits in a task of its own": callbacks.block_in_a_child,
+    "waits deep inside": callbacks.block_deep_inside,
     "thinks": callbacks.spin,
 }
 
@@ -53,6 +54,17 @@ def test_it_is_named_while_it_blocks_with_its_stack_and_told_of_when_it_is_over(
     assert "had blocked the scheduler's loop for" in over.getMessage()
     assert _about(over) == (job_id, execution.id)
     eventually(lambda: cron.health().status == "ok")
+
+
+def test_it_is_named_though_its_stack_cannot_be_told(cron: CronService, stage: Stage, caplog: pytest.LogCaptureFixture):
+    job_id = cron.schedule_relative(
+        name="x", relative_time="in 1 hour", callback=callbacks.block_without_source, callback_args=stage.args
+    )
+    cron.run_job(job_id)
+    (record,) = eventually(lambda: told(caplog))
+    assert "block_without_source of job 'x' has blocked" in record.getMessage()
+    stage.may_end.set()
+    assert record.stack_info == "  (its stack cannot be told: ZeroDivisionError)"
 
 
 def test_it_is_told_once_however_long_it_blocks(

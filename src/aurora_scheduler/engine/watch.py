@@ -170,25 +170,31 @@ class LoopWatch:
 
 def _running_task(nursery: trio.Nursery) -> trio.lowlevel.Task | None:
     """The task in the nursery, or in one of a nursery inside, that is being run just now."""
-    for task in nursery.child_tasks:
-        if getattr(task.coro, "cr_running", False):
-            return task
-        for inner in task.child_nurseries:
-            found = _running_task(inner)
-            if found is not None:
-                return found
+    nurseries = [nursery]
+    while nurseries:  # they may be nested deeper than calls can be
+        for task in nurseries.pop().child_tasks:
+            if getattr(task.coro, "cr_running", False):
+                return task
+            nurseries += task.child_nurseries
     return None
 
 
 def _stack(thread: int, task: trio.lowlevel.Task) -> str:
     """Where the task stands that is run in the thread: the innermost lines, from its callback on."""
+    try:
+        lines = _frames_of(thread, task).format()
+    except Exception as error:  # where its source is to be had from is the callback's own affair
+        return f"  (its stack cannot be told: {type(error).__name__})"
+    return "\n".join(printable(line) for line in "".join(lines).splitlines())
+
+
+def _frames_of(thread: int, task: trio.lowlevel.Task) -> traceback.StackSummary:
     frames: list[FrameType] = []
     frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # it is documented
     first = getattr(task.coro, "cr_frame", None)
     while frame is not None:
         frames.append(frame)
         frame = None if frame is first else frame.f_back
-    while len(frames) > 1 and frames[-1].f_globals.get("__name__", "").startswith("aurora_scheduler."):
+    while len(frames) > 1 and str(frames[-1].f_globals.get("__name__")).startswith("aurora_scheduler."):
         frames.pop()  # how we came to call it
-    lines = traceback.StackSummary.extract(((each, each.f_lineno) for each in reversed(frames)), limit=-_LINES)
-    return "\n".join(printable(line) for line in "".join(lines.format()).splitlines())
+    return traceback.StackSummary.extract(((each, each.f_lineno) for each in reversed(frames)), limit=-_LINES)
