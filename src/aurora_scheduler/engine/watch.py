@@ -1,6 +1,6 @@
 """The loop watch: while async callbacks run in the scheduler's loop, somebody outside sees whether one blocks it.
 
-A blocked loop cannot say so itself. So a worker thread looks every quarter of a second whether a callback's task has
+A blocked loop cannot say so itself. So a worker thread looks five times a second whether a callback's task has
 its turn just then, which most of them have for a moment only. Where one has, the thread asks the loop for a sign of
 life; and where none comes while that task has its turn, it says whose callback it is, and where in its code it stands.
 The loop's steps cost nothing more for being watched; and while no callback is in the loop, the thread sleeps.
@@ -29,9 +29,9 @@ _log = logger("engine")
 
 _THREAD = "aurora-loop-watch"
 #: How often, in seconds, the thread looks.
-_LOOK_EVERY = 0.25
+_LOOK_EVERY = 0.2
 #: A callback that lets nobody else have a turn for so many seconds is told of.
-_BLOCKED = 0.5
+_BLOCKED = 0.35  # two looks, and what a look may come early by
 #: How many of the innermost lines of a stack are told.
 _LINES = 40
 
