@@ -31,11 +31,23 @@ async def jump_forth_and_back(world, forth, back):
     await world.run(2)
 
 
-async def test_what_was_missed_in_a_range_is_not_recorded_again(world):
+async def test_what_was_missed_in_a_range_by_a_wrong_clock_runs_when_its_time_comes_in_truth(world):
     job = world.create("hourly", "0 * * * *", lambda call: None)
     await world.start(watch_clock=True)
-    await jump_forth_and_back(world, 10, 8)  # it is half past two again, and the first ten hours have their records
-    assert world.job(job).next_fire == START + 10 * HOUR
+    await jump_forth_and_back(world, 10, 8)  # it is half past two again; one to nine are missed, ten has run
+    assert world.job(job).next_fire == START + 3 * HOUR
+    await world.run(20 * 3600)
+    twice = dict.fromkeys(range(3, 10), 2)
+    assert recorded(world, job) == dict.fromkeys(range(1, 23), 1) | twice
+    ran = [row.scheduled for row in world.rows(job) if row.status is ExecutionStatus.SUCCEEDED]
+    assert ran == [START + hour * HOUR for hour in range(3, 23)]
+
+
+async def test_a_range_that_ends_soon_is_waited_for_and_not_recorded_again(world):
+    job = world.create("hourly", "0 * * * *", lambda call: None)
+    await world.start(watch_clock=True)
+    await jump_forth_and_back(world, 5, 3.5)  # it is two; one to four are missed, five has run
+    assert world.job(job).next_fire == START + 5 * HOUR
     await world.run(20 * 3600)
     assert recorded(world, job) == dict.fromkeys(range(1, 23), 1)
 
