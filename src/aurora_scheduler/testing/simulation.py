@@ -43,14 +43,12 @@ def simulated(
     seed: int = 0,
     **options: Any,
 ) -> Simulation:
-    """A scheduler whose clock stands still until you let time pass: the real one, in every other respect.
+    """A scheduler whose clock stands still until you let time pass: the real one, in every other respect::
 
-    ```python
-    async with simulated(start="2030-03-30", timezone="Europe/Berlin") as sim:
-        await sim.create_job(name="report", schedule="every day at 02:30", callback="reports.send")
-        await sim.run_for("1 year")
-        print(await sim.get_executions())
-    ```
+        async with simulated(start="2030-03-30", timezone="Europe/Berlin") as sim:
+            await sim.create_job(name="report", schedule="every day at 02:30", callback="reports.send")
+            await sim.run_for("1 year")
+            print(await sim.get_executions())
 
     Works from asyncio, Trio and any anyio program, and as a plain `with simulated() as sim` where there is no loop.
 
