@@ -6,7 +6,6 @@ They run in the writer's thread, where reading, deciding and writing see one sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from aurora_scheduler.answers import Explanation
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
@@ -35,6 +34,7 @@ from aurora_scheduler.rules import (
 )
 from aurora_scheduler.rules.explaining import explain as explained
 from aurora_scheduler.rules.firing import finish_if_over
+from aurora_scheduler.values import replace
 
 __all__ = [
     "activate_job",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from aurora_scheduler.callbacks import (
@@ -23,6 +23,7 @@ from aurora_scheduler.options import checked_choice, checked_name, checked_tags,
 from aurora_scheduler.rules import coming, following
 from aurora_scheduler.rules.timing import rejittered, schedule_of
 from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zone_said
+from aurora_scheduler.values import replace
 
 __all__ = ["Declared", "NewJob", "amended", "declare", "redeclared", "refuse_never"]
 

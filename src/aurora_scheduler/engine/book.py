@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 import trio
@@ -26,6 +25,7 @@ from aurora_scheduler.rules import beyond, pass_over, resolved, rewound, standin
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
+from aurora_scheduler.values import replace
 
 __all__ = ["Book"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import trio
 
 from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
+from aurora_scheduler.values import replace
 
 __all__ = ["Attempt", "Entry", "current_execution"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatu
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
 from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.values import replace
 
 __all__ = ["perform"]
 

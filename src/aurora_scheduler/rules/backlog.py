@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
 from aurora_scheduler.rules.firing import Reason, let_pass
 from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.timing import coming, delay_of, fallen_due, following, schedule_of
+from aurora_scheduler.values import replace
 
 __all__ = ["MOST", "Backlog", "sort_out"]
 

@@ -6,7 +6,6 @@ Each answers with the `Commit` that is to be written, or None where there is not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
@@ -15,6 +14,7 @@ from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_ove
 from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.settling import retry_delay
 from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, schedule_of
+from aurora_scheduler.values import replace
 
 __all__ = [
     "cancel_waiting",

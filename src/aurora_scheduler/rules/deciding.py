@@ -13,7 +13,7 @@ The order in which things are looked at *is* the policy:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.backlog import sort_out
@@ -30,6 +30,7 @@ from aurora_scheduler.rules.overlap import (
     superseded,
 )
 from aurora_scheduler.rules.timing import coming, schedule_of
+from aurora_scheduler.values import replace
 
 __all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide"]
 

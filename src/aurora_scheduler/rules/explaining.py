@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from aurora_scheduler.answers import Explanation
 from aurora_scheduler.errors import ScheduleError
@@ -11,6 +10,7 @@ from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus, Policies
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.rules.timing import delay_of, schedule_of
+from aurora_scheduler.values import replace
 
 __all__ = ["explain", "instant_within"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +18,7 @@ from aurora_scheduler.model import (
     Trigger,
 )
 from aurora_scheduler.rules.timing import anew, coming, delay_of, fallen_due, following
+from aurora_scheduler.values import replace
 
 __all__ = [
     "Reason",

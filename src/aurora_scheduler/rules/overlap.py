@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, Trigger
 from aurora_scheduler.rules.firing import Reason, closed, let_pass, row_of
 from aurora_scheduler.rules.timing import coming, fallen_due, following
+from aurora_scheduler.values import replace
 
 __all__ = [
     "QUEUE",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job
 from aurora_scheduler.rules.firing import Reason, let_pass, stepped
 from aurora_scheduler.rules.timing import coming, delay_of, following, schedule_of
+from aurora_scheduler.values import replace
 
 __all__ = ["CORRECTION", "beyond", "pass_over", "standing"]
 

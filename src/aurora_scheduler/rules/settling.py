@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from aurora_scheduler.model import (
     Change,
@@ -19,6 +18,7 @@ from aurora_scheduler.model import (
 )
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, stepped
 from aurora_scheduler.rules.timing import hashed
+from aurora_scheduler.values import replace
 
 __all__ = ["overrun", "recover", "retry_delay", "settle"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from aurora_scheduler.model import Job, ScheduleType
 from aurora_scheduler.schedules import Schedule, accounted, load_zone, stored_schedule, wall_before, zone_data
+from aurora_scheduler.values import replace
 
 __all__ = [
     "anew",

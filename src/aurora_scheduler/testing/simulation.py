@@ -43,7 +43,9 @@ def simulated(
     seed: int = 0,
     **options: Any,
 ) -> Simulation:
-    """A scheduler whose clock stands still until you let time pass: the real one, in every other respect::
+    """A scheduler whose clock stands still until you let time pass: the real one, in every other respect.
+
+    For example::
 
         async with simulated(start="2030-03-30", timezone="Europe/Berlin") as sim:
             await sim.create_job(name="report", schedule="every day at 02:30", callback="reports.send")
