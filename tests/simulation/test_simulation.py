@@ -211,6 +211,20 @@ class TestFaults:
             assert rows[-1].status is ExecutionStatus.SUCCEEDED
             assert all(row.status.is_final for row in rows)
 
+    async def test_a_crash_while_the_store_is_away_is_one_too(self):
+        """Whoever waits for the store shields itself from being cancelled; the dead do not wait, and take no time."""
+        async with simulated() as sim:
+            job = await sim.create_job(
+                name="long", schedule="in 1 hour", callback=callbacks.sleep, callback_args={"seconds": 60}
+            )
+            await sim.run_for("1 hour")
+            sim.fail_writes(10**6)
+            await sim.run_for("10 minutes")
+            await sim.crash()
+            assert sim.now == datetime(2030, 1, 1, 1, 10, tzinfo=UTC)
+            await sim.restart()
+            assert statuses(await sim.history(job)) == [ExecutionStatus.LOST, ExecutionStatus.RUNNING]
+
     async def test_while_the_store_is_away_nothing_runs_and_then_it_does(self):
         async with simulated() as sim:
             job = await sim.create_job(name="steady", schedule="every 1 minute", callback=callbacks.note)

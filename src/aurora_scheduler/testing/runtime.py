@@ -123,6 +123,7 @@ class SimulatedRuntime:
         self._scope = trio.CancelScope()
         #: Whether the last run ended as by `kill -9`.
         self.was_killed = False
+        self._died = 0.0
         self._has_failed = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._orders: trio.MemorySendChannel[_Order] | None = None
@@ -159,6 +160,8 @@ class SimulatedRuntime:
                 self._has_failed = True
                 raise
         finally:
+            if self.was_killed:
+                self.clock.skip(self._died - self.clock.monotonic())  # the dead do not count
             self._token = None
             orders, self._open_orders = self._open_orders, []
             for order in orders:
@@ -245,9 +248,11 @@ class SimulatedRuntime:
     def kill_here(self) -> None:
         """The same, at once, from inside the loop."""
         assert self._writer is not None
-        self.was_killed = True
-        self._writer.die()
-        self._scope.cancel()
+        if not self.was_killed:
+            self.was_killed, self._died = True, self.clock.monotonic()
+            self._writer.die()
+            self._scope.cancel()
+            self._give(_Order(math.inf))  # what shields itself from being cancelled may wait for time to pass
 
     def kill_at_write(self, number: int, *, after: bool) -> None:
         """The process is killed at its so-many-eth transaction from now: before it does anything, or after."""
