@@ -82,8 +82,9 @@ def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
 def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     found = store.snapshot(before.id)
     waiting, running = _sorted(found) if found is not None else ((), ())
-    after = _beyond(store, seated(after, waiting), clock.now(), open_left=bool(waiting or running))
+    after = seated(after, waiting)
     if before.next_fire != after.next_fire:
+        after = _beyond(store, after, clock.now(), open_left=bool(waiting or running))
         passed = _passed_over(store, clock, before)
         before, after = passed, replace(after, version=after.version + passed.version - before.version)
     store.replace(after)

@@ -21,6 +21,10 @@ __all__ = ["Reference"]
 HOURS_3 = 3 * 3600 * SECOND
 
 
+class Refused(Exception):
+    """What was decided does not fit what is written already."""
+
+
 class Reference:
     """The store, the process and the people, as one machine: each method is an event, `jobs` is what came of it."""
 
@@ -250,7 +254,11 @@ class Reference:
         if is_stale:
             self._load(job)
             return True  # and look again
-        act()
+        try:
+            act()
+        except Refused:
+            pause.begin(self.mono)
+            return False
         if self.answers_are_lost:
             job.is_stale, job.is_unsure = True, job.is_unsure or pause is job.pause
             pause.begin(self.mono)
@@ -348,6 +356,7 @@ class Reference:
         if job.overlap in ("queue_one", "queue_all"):
             self._queue(job, overdue)
         elif job.overlap == "cancel_previous":
+            self._refuse_what_has_ended(job)
             self._supersede(row for row in job.waiting() if row.reason not in ("recovered", "backlog"))
             self._add(job, overdue[:-1], Is.SKIPPED, "superseded")
             job.next = job.following(overdue[-1], more=1)
@@ -373,6 +382,11 @@ class Reference:
         if job.max_runs is None or job.taken() < job.max_runs:
             self._add(job, left, Is.SKIPPED, "overlap")
 
+    def _refuse_what_has_ended(self, job: Job) -> None:
+        """An attempt whose end is written, though nobody was told, cannot be cancelled: one has to wait until it is."""
+        if any(run.is_written and not run.was_cancelling and run.row.reason != "backlog" for run in job.here):
+            raise Refused
+
     def _cancel_previous(self, job: Job) -> None:
         for run in list(job.here):
             if run.row.status is Is.RUNNING and run.row.reason != "backlog":
@@ -386,6 +400,7 @@ class Reference:
         if request.due < self._busy_since(job):
             request.reason = "queued"
         elif job.overlap == "cancel_previous":
+            self._refuse_what_has_ended(job)
             self._supersede(queued)
             request.reason = "queued"
             self._cancel_previous(job)
@@ -475,6 +490,7 @@ class Reference:
     def _end(self, job: Job, run: Run) -> None:
         """END: the final state, the streak, and the retry if one is due."""
         row, run.is_written = run.row, True
+        run.was_cancelling = row.status is Is.CANCELLING
         if run.cancelled == "timeout":
             status: Is = Is.TIMED_OUT
         else:
