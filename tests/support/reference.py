@@ -218,9 +218,10 @@ class Reference:
         unseen, job.unseen = job.unseen, []
         for row in unseen:
             self._begin(job, row)
-        for run in list(job.here):
-            if run.row.status is Is.CANCELLING:
-                self._ask_to_end(job, run, run.row.reason or "")
+        for other in self.jobs:  # what is to be cancelled is read of all jobs at once
+            for run in other.here:
+                if run.row.status is Is.CANCELLING:
+                    self._ask_to_end(other, run, run.row.reason or "")
 
     # -- what the process decides about one job -----------------------------------------------------------------
 
@@ -437,6 +438,7 @@ class Reference:
 
     def _ask_to_end(self, job: Job, run: Run, why: str) -> None:
         """Ask an attempt to end; the first reason counts. A callback that hears ends at once."""
+        run.was_cancelling = run.was_cancelling or run.row.status is Is.CANCELLING
         if run.cancelled is not None:
             return
         run.cancelled = why
@@ -464,6 +466,7 @@ class Reference:
         if self._write(job, run.marking, act):
             if run.row.status is not Is.CANCELLING:
                 self._write(job, run.marking, act)
+            run.was_cancelling = True
             self._decide(job)
 
     def _callback_ended(self, job: Job, run: Run) -> None:
@@ -490,7 +493,6 @@ class Reference:
     def _end(self, job: Job, run: Run) -> None:
         """END: the final state, the streak, and the retry if one is due."""
         row, run.is_written = run.row, True
-        run.was_cancelling = row.status is Is.CANCELLING
         if run.cancelled == "timeout":
             status: Is = Is.TIMED_OUT
         else:

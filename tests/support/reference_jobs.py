@@ -91,6 +91,7 @@ class Run:
     #: What it came to, once its callback has ended.
     outcome: Is | None = None
     is_written: bool = False
+    #: The process knows that its row says so.
     was_cancelling: bool = False
     pause: Pause = field(default_factory=Pause)
     marking: Pause = field(default_factory=Pause)
