@@ -14,11 +14,9 @@ from typing import Any
 
 from aurora_scheduler.model import JobStatus, Trigger
 from aurora_scheduler.schedules import parse_schedule
-from support.reference_jobs import DEFAULTS, MOST, OPEN, SECOND, Is, Job, Part, Pause, Row, Run
+from support.reference_jobs import DEFAULTS, HOURS_3, MOST, OPEN, SECOND, Is, Job, Part, Pause, Row, Run
 
 __all__ = ["Reference"]
-
-HOURS_3 = 3 * 3600 * SECOND
 
 
 class Refused(Exception):
@@ -100,13 +98,26 @@ class Reference:
         self.pass_time(SECOND)
         if not self.is_up:
             return
-        for job in self.jobs:
-            if by < -HOURS_3 and job.is_active and job.next is not None:
-                anew = job.next_from(self.now)
-                if anew is not None and anew < job.next:
-                    job.next = anew
+        if by < -HOURS_3:
+            self._rewind()
         for job in self.jobs:
             self._decide(job)
+
+    def _rewind(self) -> None:
+        """The clock was wrong: each job goes on with its first instant after now, and retries have their delay only."""
+        for job in self.jobs:
+            if not job.is_active or job.is_gone:
+                continue
+            anew = None if job.next is None else job.next_from(self.now)
+            if anew is not None and job.next is not None and anew < job.next:
+                job.next = anew
+            for row in job.waiting():
+                if row.attempt > 1:
+                    row.due = min(row.due, self.now + self._delay(job, row.attempt - 1))
+
+    def _delay(self, job: Job, attempt: int) -> int:
+        """The wait after a failed attempt."""
+        return int(min(job.max_retry_delay, round(job.retry_delay * job.retry_backoff ** (attempt - 1))))
 
     def start(self) -> None:
         """A process becomes the owner: what the last one left running is lost, and what may run again does."""
@@ -114,6 +125,9 @@ class Reference:
         orphans = [(row, job) for job in self.jobs for row in job.rows if row.status in (Is.RUNNING, Is.CANCELLING)]
         for row, job in sorted(orphans, key=lambda orphan: orphan[0].number):
             self._recover(job, row)
+        kept = [job for job in self.jobs if not job.is_gone and (job.is_active or job.waiting())]
+        if any(max(job.updated, job.last_run) > self.now + HOURS_3 for job in kept):
+            self._rewind()
         for job in self.jobs:
             self._decide(job)
 
@@ -133,7 +147,7 @@ class Reference:
         schedule = parse_schedule(text, "UTC", now=self.now, start=said["start_at"])
         generation = 1 + sum(job.id == job_id for job in self.jobs)
         job = Job(job_id, generation, text, said, self.now, anchor, schedule)
-        job.next = job.following(self.now)
+        job.next, job.updated = job.following(self.now), self.now
         if job.next is None:
             return False
         self.jobs.append(job)
@@ -146,7 +160,7 @@ class Reference:
         if is_changed and job.is_active:
             self._pass_over(job)
             self._add(job, job.overdue(self.now), Is.MISSED, "edited")
-        job.options = job.options | options
+        job.options, job.updated = job.options | options, self.now
         if job.overlap != "allow":
             job.options = job.options | {"max_instances": None}
         if text is not None and is_changed:
@@ -163,7 +177,7 @@ class Reference:
         if job.status in (JobStatus.PAUSED, JobStatus.FINISHED):
             return
         self._take_off(job, "paused")
-        job.status = JobStatus.PAUSED
+        job.status, job.updated = JobStatus.PAUSED, self.now
         self._told(job)
 
     def resume(self, job: Job) -> None:
@@ -173,10 +187,10 @@ class Reference:
         passed = job.overdue(self.now)
         if job.status is JobStatus.DEACTIVATED:
             job.streak = 0
-        job.status = JobStatus.ACTIVE
-        if passed or job.next is None:
+        job.status, job.updated = JobStatus.ACTIVE, self.now
+        if passed or job.next is None or job.next > self.now:
             job.next = job.next_from(self.now)
-        if len(passed) == 1 and job.next is None and not job.record_of(passed[0]):
+        if len(passed) == 1 and job.next is None and not job.record_of(passed[0], self.now):
             self._add(job, passed, Is.MISSED, "paused")
         self._finish_if_over(job)
         self._told(job)
@@ -296,7 +310,7 @@ class Reference:
         if not job.is_active:
             return None
         if overdue := job.overdue(self.now):
-            if any(job.record_of(instant) for instant in overdue):
+            if any(job.record_of(instant, self.now) for instant in overdue):
                 return lambda: self._pass_over(job)
             return lambda: self._come_due(job, overdue) if room else self._come_due_while_busy(job, overdue)
         if retries and room:
@@ -308,7 +322,7 @@ class Reference:
     def _pass_over(self, job: Job) -> None:
         """The clock was set back: what is recorded stands; of the rest, what is due before the last of it is missed."""
         overdue = job.overdue(self.now) if job.is_active else []
-        known = [instant for instant in overdue if job.record_of(instant)]
+        known = [instant for instant in overdue if job.record_of(instant, self.now)]
         if not known:
             return
         gap: list[int] = []
@@ -318,9 +332,9 @@ class Reference:
                 continue
             self._add(job, gap, Is.MISSED, "misfire")
             gap = []
-        last = job.record_of(known[-1])
+        last = job.record_of(known[-1], self.now)
         assert last is not None
-        job.next = job.following(last.last)
+        job.next = job.following(last.stands_to(self.now))
 
     def _come_due(self, job: Job, overdue: list[int]) -> None:
         runs = self._sort_out(job, overdue)
@@ -501,13 +515,13 @@ class Reference:
         row.reason = run.cancelled if run.cancelled is not None else row.reason
         if job.is_gone:
             return
+        job.last_run = row.claimed
         if status is Is.SUCCEEDED:
             job.streak = 0
         elif status in (Is.FAILED, Is.TIMED_OUT):
             job.streak += 1
             if job.is_active and job.streak <= job.retries:
-                delay = min(job.max_retry_delay, round(job.retry_delay * job.retry_backoff ** (row.attempt - 1)))
-                self._again(job, row, due=self.now + delay)
+                self._again(job, row, due=self.now + self._delay(job, row.attempt))
             elif job.is_active:
                 self._exhausted(job)
         self._finish_if_over(job, ending=run)
@@ -528,6 +542,7 @@ class Reference:
         if job.is_gone:
             return
         if deaths >= 3:
+            job.last_run = row.claimed
             job.streak += 1
             if job.is_active and job.streak > job.retries:
                 self._exhausted(job)
@@ -548,7 +563,7 @@ class Reference:
         due: int | None = None,
     ) -> Row:
         if trigger is Trigger.SCHEDULE:
-            assert job.record_of(scheduled) is None
+            assert job.record_of(scheduled, self.now) is None
         self._rows += 1
         due = job.due(scheduled) if due is None else due
         row = Row(self._rows, scheduled, scheduled, 1, 1, trigger, status, reason, due, text=job.text)
@@ -565,7 +580,7 @@ class Reference:
         """One row for all these instants, if there are any."""
         if not instants:
             return
-        assert not any(job.record_of(instant) for instant in instants)
+        assert not any(job.record_of(instant, self.now) for instant in instants)
         row = self._new(job, instants[0], status=status, reason=reason)
         row.last, row.count = instants[-1], len(instants)
 

@@ -11,9 +11,10 @@ from aurora_scheduler.model import ExecutionStatus as Is
 from aurora_scheduler.model import JobStatus, Trigger
 from aurora_scheduler.schedules import Schedule
 
-__all__ = ["DEFAULTS", "LONGEST_PAUSE", "MOST", "OPEN", "SECOND", "Is", "Job", "Part", "Pause", "Row", "Run"]
+__all__ = ["DEFAULTS", "HOURS_3", "LONGEST_PAUSE", "MOST", "OPEN", "SECOND", "Is", "Job", "Part", "Pause", "Row", "Run"]
 
 SECOND = 1_000_000
+HOURS_3 = 3 * 3600 * SECOND
 #: How many firings wait in a queue, and how many of a backlog are made up for.
 MOST = 100
 OPEN = (Is.WAITING, Is.RUNNING, Is.CANCELLING)
@@ -54,6 +55,10 @@ class Row:
     claimed: int = 0
     text: str = ""
     """The schedule that it is of."""
+
+    def stands_to(self, now: int) -> int:
+        """The last instant that it stands for; a wrong clock has made a range that reaches far beyond now."""
+        return self.scheduled if self.status is Is.MISSED and self.last > now + HOURS_3 else self.last
 
     def told(self) -> tuple[Any, ...]:
         """What is compared."""
@@ -119,6 +124,9 @@ class Job:
     runs: int = 0
     streak: int = 0
     rows: list[Row] = field(default_factory=list)
+    #: When it was changed last, and when the attempt began that ended last: by the wall clock as it was then.
+    updated: int = 0
+    last_run: int = 0
     is_gone: bool = False
     is_unclear: bool = False
     # -- in the process
@@ -199,10 +207,10 @@ class Job:
         """When the next firing is due."""
         return None if self.next is None else self.due(self.next)
 
-    def record_of(self, instant: int) -> Row | None:
-        """The record that stands for an instant of the schedule, if it has one."""
+    def record_of(self, instant: int, now: int) -> Row | None:
+        """The record that stands for an instant of the schedule, if it has one, as seen from now."""
         rows = (row for row in self.rows if row.trigger is Trigger.SCHEDULE)
-        found = next((row for row in rows if row.scheduled <= instant <= row.last), None)
+        found = next((row for row in rows if row.scheduled <= instant <= row.stands_to(now)), None)
         if found is not None and found.count > 1 and found.text != self.text:
             self.is_unclear = True  # the clock was set back, and the schedule changed: is it one of the range's?
         return found
@@ -210,7 +218,7 @@ class Job:
     def next_from(self, after: int) -> int | None:
         """The first firing after `after`, but not one within a range that has its record."""
         instant = self.following(after)
-        record = None if instant is None else self.record_of(instant)
+        record = None if instant is None else self.record_of(instant, after)
         return instant if record is None or record.scheduled == instant else self.following(record.last)
 
     def overdue(self, until: int) -> list[int]:
