@@ -37,3 +37,8 @@ def fail_until(attempt: int, good: int) -> dict[str, Any]:
 
 def raise_error() -> None:
     raise RuntimeError("no")
+
+
+async def never_end() -> None:
+    with trio.CancelScope(shield=True):
+        await trio.sleep_forever()

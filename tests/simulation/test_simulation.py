@@ -138,6 +138,28 @@ class TestTime:
         assert statuses(await sim.history(endless)) == [ExecutionStatus.CANCELLED, ExecutionStatus.RUNNING]
         await sim.stop(drain=0)
 
+    async def test_a_callback_that_will_not_end_is_let_go_of_as_in_reality(self):
+        sim = simulated()
+        async with sim:
+            await sim.create_job(name="deaf", schedule="in 1 hour", callback=callbacks.never_end)
+            await sim.run_for("2 hours")
+        assert sim.now == datetime(2030, 1, 1, 2, 0, 40, tzinfo=UTC)
+        with pytest.raises(SchedulerStopped, match="would not end"):
+            await sim.restart()
+
+    async def test_a_callback_whose_end_cannot_be_written_is_over_when_stop_returns(self):
+        sim = simulated()
+        async with sim:
+            job = await sim.create_job(
+                name="long", schedule="in 1 hour", callback=callbacks.sleep, callback_args={"seconds": 60}
+            )
+            await sim.run_for("1 hour")
+            sim.fail_writes(10**6)
+            await sim.run_for("2 minutes")
+        await sim.restart()
+        assert statuses(await sim.history(job)) == [ExecutionStatus.LOST, ExecutionStatus.RUNNING]
+        await sim.stop()
+
     async def test_retries_and_timeouts_are_virtual_too(self):
         async with simulated() as sim:
             shaky = await sim.create_job(

@@ -33,6 +33,8 @@ class Driver:
         self._never = threading.Event()
         #: Raises where it makes no sense to go on.
         self.check: Callable[[], None] = lambda: None
+        #: Called where nothing is ahead: only something from outside can go on.
+        self.note_stillness: Callable[[], None] = lambda: None
 
     @contextmanager
     def hold(self) -> Generator[None]:
@@ -72,7 +74,8 @@ class Driver:
             if now >= end or until():
                 return
             ahead = min(trio.lowlevel.current_statistics().seconds_to_next_deadline, end - now)
-            if ahead == math.inf:  # only something from outside can go on
+            if ahead == math.inf:
+                self.note_stillness()
                 await trio.testing.wait_all_tasks_blocked(_REST)
             else:
                 # A step that is lost in rounding would never arrive.

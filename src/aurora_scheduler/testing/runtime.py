@@ -20,7 +20,7 @@ from aurora_scheduler.testing.clock import VirtualClock
 from aurora_scheduler.testing.driver import Driver
 from aurora_scheduler.testing.faults import FaultyWriter
 from aurora_scheduler.testing.order import ordered_by
-from aurora_scheduler.tickets import Ticket
+from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["SimulatedRuntime"]
 
@@ -124,6 +124,10 @@ class SimulatedRuntime:
         #: Whether the last run ended as by `kill -9`.
         self.was_killed = False
         self._died = 0.0
+        #: Whether a callback of the last run would not end, though the scheduler has let go of it.
+        self.is_stuck = False
+        #: Answered when the last run's loop is over, or stuck.
+        self.over = answered(None)
         self._has_failed = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._orders: trio.MemorySendChannel[_Order] | None = None
@@ -152,6 +156,7 @@ class SimulatedRuntime:
         self.clock.go_on(mock)
         self._runs += 1
         self.was_killed, self._has_failed, self._current = False, False, None
+        self.over = Ticket()
         try:
             with ordered_by(self._seed + self._runs):
                 trio.run(self._run, main, mock, clock=mock)
@@ -166,6 +171,7 @@ class SimulatedRuntime:
             orders, self._open_orders = self._open_orders, []
             for order in orders:
                 self._give_up(order)
+            self.over.answer(None)
 
     def _give_up(self, order: _Order) -> None:
         """The loop is over before time has passed: unless it has failed, the rest passes without it."""
@@ -177,6 +183,7 @@ class SimulatedRuntime:
 
     async def _run(self, main: Callable[[], Awaitable[None]], mock: MockClock) -> None:
         self._driver, self._scope = Driver(mock), trio.CancelScope()
+        self._driver.note_stillness = self._note_if_stuck
         self._orders, orders = trio.open_memory_channel[_Order](math.inf)
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
@@ -184,6 +191,11 @@ class SimulatedRuntime:
             with self._scope:
                 await main()
             nursery.cancel_scope.cancel()
+
+    def _note_if_stuck(self) -> None:
+        if self._writer is not None and self._writer.is_closed:
+            self.is_stuck = True
+            self.over.answer(None)
 
     async def _keep_driving(self, driver: Driver, orders: trio.MemoryReceiveChannel[_Order]) -> None:
         async for order in orders:

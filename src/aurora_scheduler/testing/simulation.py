@@ -114,6 +114,7 @@ class Simulation(SchedulerManager):
 
     def __enter__(self) -> Simulation:
         """Initialise and start, without an event loop; after a crash, too."""
+        self._see_that_it_may_begin()
         if self.has_crashed:
             self._scheduler.stop(0).result()
         self.cron.start()
@@ -126,6 +127,7 @@ class Simulation(SchedulerManager):
         """Stop."""
         self._begin_stop(30.0)
         self.cron.shutdown()
+        self._runtime.over.result()
 
     async def __aenter__(self) -> Simulation:
         """Initialise and start."""
@@ -136,6 +138,7 @@ class Simulation(SchedulerManager):
         """Stop; callbacks that run get `drain` virtual seconds, which pass meanwhile."""
         self._begin_stop(drain)
         await super().stop(drain)
+        await self._runtime.over.wait()
 
     def _begin_stop(self, drain: float) -> None:
         self._scheduler.stop(drain)
@@ -146,7 +149,9 @@ class Simulation(SchedulerManager):
 
         What was committed is there at the next start, by `restart` or `initialize` and `start`; time may pass before.
         """
-        await self._kill().wait()
+        self._runtime.kill()
+        await self._scheduler.stop(0).wait()
+        await self._runtime.over.wait()
         self._scheduler.join()
 
     def crash_at_write(self, number: int = 1, *, after: bool = False) -> None:
@@ -164,19 +169,23 @@ class Simulation(SchedulerManager):
 
     async def initialize(self) -> None:
         """Open the database, as the manager's; after a crash, as it was left."""
+        self._see_that_it_may_begin()
         if self.has_crashed:
             await self._scheduler.stop(0).wait()
         await super().initialize()
+
+    def _see_that_it_may_begin(self) -> None:
+        if self._runtime.is_stuck:
+            raise SchedulerStopped(
+                "a callback of the last run would not end though it was cancelled, and this simulation cannot go on "
+                "beside it: make another one"
+            )
 
     async def restart(self) -> None:
         """Start, or start again after `crash` or `stop`; what was due meanwhile has begun then."""
         await self.initialize()
         self.start()
         await self.run_for(0)
-
-    def _kill(self) -> Ticket[None]:
-        self._runtime.kill()
-        return self._scheduler.stop(0)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
