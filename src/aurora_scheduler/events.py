@@ -130,10 +130,10 @@ class Feed:
 
     def tell(self, rows: Iterable[Execution], changes: Iterable[Change]) -> None:
         """These were committed."""
+        if not self._listeners:
+            return
         with self._lock:
             listeners = list(self._listeners)
-        if not listeners:
-            return
         events: list[Event] = [JobEvent(each.job_id, each.kind.value, aware(each.at), each.detail) for each in changes]
         events += map(ExecutionEvent, rows)
         for listener in listeners:

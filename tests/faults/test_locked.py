@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from aurora_scheduler import CronService, SchedulerManager, StoreReadOnlyError, StoreUnavailableError
-from aurora_scheduler.stores import sqlite
+from aurora_scheduler.stores import locks
 from facades.waiting import eventually
 from faults import callbacks
 from faults.recorded import check_every_instant_once, is_sound, rows_of
@@ -55,7 +55,7 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Say so after half a second, instead of five."""
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.5)
+    monkeypatch.setattr(locks, "PATIENCE", 0.5)
     callbacks.calls.clear()
     callbacks.may_end.clear()
 

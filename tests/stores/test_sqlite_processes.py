@@ -14,7 +14,7 @@ import pytest
 
 from aurora_scheduler.errors import StoreError, StoreUnavailableError
 from aurora_scheduler.model import ExecutionStatus
-from aurora_scheduler.stores import SqliteStore, sqlite
+from aurora_scheduler.stores import SqliteStore, locks
 from aurora_scheduler.stores.locks import FileLock
 from aurora_scheduler.stores.migrations import KNOWN
 from stores.making import OWNER, add, insert, make_execution, make_job, run, running, said
@@ -121,7 +121,7 @@ def test_two_threads_with_a_store_each_write_in_turn(path):
 
 
 def test_a_transaction_waits_for_the_write_lock_and_then_gives_up_with_an_advice(path, monkeypatch):
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.02)
+    monkeypatch.setattr(locks, "PATIENCE", 0.02)
     store, other = opened(path), opened(path)
     with other.transaction(), pytest.raises(StoreUnavailableError, match="trying again"):
         insert(store, make_job())
@@ -284,7 +284,7 @@ def held_up(path, monkeypatch) -> Iterator[tuple[SqliteStore, sqlite3.Connection
     connection = store._connection
     busy = FileLock(f"{path}-aurora.lock")
     assert busy.try_lock()
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.02)
+    monkeypatch.setattr(locks, "PATIENCE", 0.02)
     with pytest.raises(StoreUnavailableError):
         store.close()
     busy.close()
@@ -388,7 +388,7 @@ def test_another_store_in_this_process_does_not_cost_the_first_its_log(path, mea
     first = opened(path)
     insert(first, make_job("1"))
     if meanwhile == "refused":
-        monkeypatch.setattr(sqlite, "_PATIENCE", 0.02)
+        monkeypatch.setattr(locks, "PATIENCE", 0.02)
         with first.transaction(), pytest.raises(StoreUnavailableError):
             SqliteStore(str(path)).open()
     else:

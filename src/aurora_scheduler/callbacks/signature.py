@@ -79,7 +79,7 @@ def bind(function: Callable[..., Any], args: Mapping[str, Any], context: Mapping
     {'attempt': 1, 'to': ['a@example.org']}
     """
     taken = _parameters(function)
-    told = {} if taken is None else {name: value for name, value in context.items() if name in taken.named}
+    told = {} if taken is None else {name: context[name] for name in taken.named if name in context}
     return told | {name: _copied(value) for name, value in args.items()}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import trio
 
@@ -58,7 +59,7 @@ async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
     except CallbackError as error:
         return raised(error)
     try:
-        arguments = bind(function, job.callback_args, _context(execution))
+        arguments = bind(function, job.callback_args, _Context(execution))
         run = book.runners.choose(job.policies.runner, is_async(function))
     except Exception as error:
         return raised(error)
@@ -68,15 +69,27 @@ async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
     return await run_within(book, entry, attempt, seconds, partial(run, attempt, function, arguments))
 
 
-def _context(execution: Execution) -> dict[str, Any]:
-    return {
-        "job_id": execution.job_id,
-        "job_name": execution.job_name,
-        "execution_id": execution.id,
-        "scheduled_for": execution.scheduled_for,
-        "attempt": execution.attempt,
-        "idempotency_key": execution.idempotency_key,
+class _Context(Mapping[str, Any]):
+    """What a callback may ask for of its execution, by the parameter's name; worked out where one does."""
+
+    _ATTRIBUTES: Final = {"execution_id": "id"} | {
+        name: name for name in ("job_id", "job_name", "scheduled_for", "attempt", "idempotency_key")
     }
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._execution, self._ATTRIBUTES[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ATTRIBUTES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ATTRIBUTES)
+
+    def __len__(self) -> int:
+        return len(self._ATTRIBUTES)
 
 
 def _outcome_of(attempt: Attempt) -> Outcome:

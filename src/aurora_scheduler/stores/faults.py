@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from types import TracebackType
 
 from aurora_scheduler.errors import (
     NotADatabaseError,
@@ -22,13 +21,23 @@ def name_of(error: BaseException) -> str:
     return getattr(error, "sqlite_errorname", "") or ""
 
 
-@contextmanager
-def translated(path: str) -> Generator[None]:
-    """Raise `StoreError`, of the kind that fits, for what SQLite raises inside."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise _translation(path, error) from error
+class translated:  # noqa: N801  # a word of the `with` statement; a class, since it is entered for each statement
+    """Within it, `StoreError` of the kind that fits is raised for what SQLite raises."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to do yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say it in our words."""
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            raise _translation(self._path, error) from error
 
 
 def is_taken(error: sqlite3.IntegrityError) -> bool:

@@ -12,10 +12,14 @@ import os
 import threading
 import weakref
 from contextlib import suppress
+from types import TracebackType
 
 from aurora_scheduler.errors import StoreError, StoreUnavailableError
 
-__all__ = ["FileLock", "NoLock"]
+__all__ = ["PATIENCE", "FileLock", "NoLock"]
+
+#: How many seconds somebody waits for a lock that others hold.
+PATIENCE = 5.0
 
 _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
@@ -57,6 +61,16 @@ class FileLock:
                 return
             threading.Event().wait(pause)
         raise StoreUnavailableError(self.path, "another process holds the write lock; trying again may help")
+
+    def __enter__(self) -> None:
+        """Take the lock, with patience."""
+        self.lock(PATIENCE)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back."""
+        self.unlock()
 
     def unlock(self) -> None:
         """Give the lock back."""

@@ -15,7 +15,7 @@ from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptErr
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
-from aurora_scheduler.stores import retention
+from aurora_scheduler.stores import locks, retention
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
@@ -36,8 +36,6 @@ from aurora_scheduler.stores.statements import (
 __all__ = ["SqliteStore"]
 
 _log = logger("store")
-
-_PATIENCE = 5.0
 
 
 class SqliteStore:
@@ -82,7 +80,7 @@ class SqliteStore:
                     self._place.remember()
                     return
                 look = nullcontext() if self.in_memory else looked_at(self.path, self._inspect)
-                with self._locked(), look:
+                with self._write_lock, look:
                     self._sql = self._connect()
                     try:
                         self._prepare(self._sql)
@@ -96,7 +94,7 @@ class SqliteStore:
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
+        return sqlite3.connect(self.path, timeout=locks.PATIENCE, isolation_level=None, cached_statements=256)
 
     def _inspect(self, sql: sqlite3.Connection) -> bool:
         return inspect(sql, self.path)
@@ -129,7 +127,7 @@ class SqliteStore:
         try:
             if self._sql is not None:
                 # Of a file that is not in its place, SQLite itself neither moves nor removes the log.
-                with translated(self.path), self._locked() if self._is_in_place() else nullcontext():
+                with translated(self.path), self._write_lock if self._is_in_place() else nullcontext():
                     self._sql.close()
                     self._sql = None
         finally:
@@ -148,19 +146,11 @@ class SqliteStore:
     # -- transactions and ownership -----------------------------------------------------------------------------
 
     @contextmanager
-    def _locked(self) -> Generator[None]:
-        self._write_lock.lock(_PATIENCE)
-        try:
-            yield
-        finally:
-            self._write_lock.unlock()
-
-    @contextmanager
     def transaction(self) -> Generator[None]:
         """One writing transaction under the write lock."""
         sql = self._connection
         self._see_that_it_is_there()  # before the lock, too, which is gone where the directory is
-        with translated(self.path), self._locked():
+        with translated(self.path), self._write_lock:
             self._see_that_it_is_there()
             self._see_that_it_is_ours()
             sql.execute("BEGIN IMMEDIATE")
@@ -206,7 +196,7 @@ class SqliteStore:
             return
         if self._is_owner and self._sql is not None:
             # What is in the log belongs to that file, and would be lost, or mixed with what is opened by the name next.
-            with suppress(StoreError, sqlite3.Error), self._locked():
+            with suppress(StoreError, sqlite3.Error), self._write_lock:
                 self._checkpoints.move(self._sql)
         raise StoreError(self.path, self._place.loss())
 
