@@ -11,6 +11,7 @@ import pytest
 
 from aurora_scheduler.cli import tables, texts
 from aurora_scheduler.cli.tables import show_table
+from aurora_scheduler.errors import printable
 
 ROWS = [["[bold]no markup[/bold]", "active"], ["a\tb", ""]]
 
@@ -64,4 +65,4 @@ def test_a_terminal_without_rich_gets_plain_columns(monkeypatch):
 
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "\x9b31m", "\u202e", "\u2028"])
 def test_nothing_unprintable_is_let_through(text):
-    assert texts.printable(text).isascii()
+    assert printable(text).isascii()

@@ -6,8 +6,7 @@ from typing import IO, Any
 
 import click
 
-from aurora_scheduler.cli.texts import printable
-from aurora_scheduler.errors import AuroraError
+from aurora_scheduler.errors import AuroraError, printable
 
 __all__ = ["FailingGroup", "Failure"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aurora_scheduler.cli.texts import NOTHING, printable
+from aurora_scheduler.cli.texts import NOTHING
+from aurora_scheduler.errors import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

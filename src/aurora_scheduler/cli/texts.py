@@ -6,20 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["NOTHING", "counted", "moment", "outcome", "printable", "shortened", "size", "span"]
+__all__ = ["NOTHING", "counted", "moment", "outcome", "shortened", "size", "span"]
 
 NOTHING = "-"
-
-
-def printable(text: str) -> str:
-    r"""The text with everything escaped that would move a terminal's cursor, change its colour or turn its writing.
-
-    >>> print(printable("two\nlines, \x1b[31mred"))
-    two\nlines, \x1b[31mred
-    """
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode("ascii") for each in text
-    )
 
 
 def shortened(text: str, most: int = 100) -> str:

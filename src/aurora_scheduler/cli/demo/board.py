@@ -11,7 +11,8 @@ import click
 
 from aurora_scheduler.cli.demo.snapshot import Snapshot, now
 from aurora_scheduler.cli.tables import rich_table
-from aurora_scheduler.cli.texts import outcome, printable, shortened, span
+from aurora_scheduler.cli.texts import outcome, shortened, span
+from aurora_scheduler.errors import printable
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from aurora_scheduler.cli.demo.ledger import Account, balance, verdict
 from aurora_scheduler.cli.demo.stage import Stage
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.tables import show_table
-from aurora_scheduler.cli.texts import counted, printable, size
+from aurora_scheduler.cli.texts import counted, size
 from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row
-from aurora_scheduler.errors import AuroraError, shown
+from aurora_scheduler.errors import AuroraError, printable, shown
 
 __all__ = ["demo"]
 
