@@ -81,11 +81,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The fault tests alone, with far more examples: kills, full disks, jumping clocks."""
-    if not (HERE / "tests" / "faults").is_dir():
-        session.skip("there is no tests/faults yet")
+    """All that can go wrong, at length: kills, takeovers, damaged files, clocks, thousands of lives. About an hour."""
     session.install(".", *group("tests"))
-    session.run("pytest", "tests/faults", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+    what = session.posargs or ["tests/faults", "tests/servers", "tests/engine/test_clock_steps.py"]
+    session.run("pytest", *what, env={"HYPOTHESIS_PROFILE": "thorough"})
+    if not session.posargs:
+        with session.chdir("tests"):
+            session.run("python", "-m", "support.reference_runs", "--runs", "2000", "--steps", "50")
+            session.run("python", "-m", "simulation.weeks", "--seeds", "2000")
 
 
 @nox.session

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from simulation.weeks import live
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 12
+SEEDS = 12
 
 
 @pytest.fixture
