@@ -40,3 +40,13 @@ def test_a_field_that_there_is_not_is_refused_by_name(kind):
 def test_the_copy_is_frozen_too():
     with pytest.raises(dataclasses.FrozenInstanceError):
         replace(JOB, name="other").name = "third"  # type: ignore[misc]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Job(Job):
+    trouble: str = "damaged"
+
+
+def test_a_value_of_a_class_that_inherits_its_fields_keeps_its_class_and_all_of_them():
+    job = _Job(**{field.name: getattr(JOB, field.name) for field in dataclasses.fields(Job)}, trouble="none")
+    assert replace(job, name="other") == dataclasses.replace(job, name="other")

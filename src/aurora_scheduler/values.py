@@ -37,7 +37,7 @@ _KNOWN: dict[type, tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], No
 
 def _ways(kind: type) -> tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]:
     """How to copy a value of this class, and how to set each of its fields, past its being frozen."""
-    setters = {field.name: kind.__dict__[field.name].__set__ for field in fields(kind)}
+    setters = {field.name: getattr(kind, field.name).__set__ for field in fields(kind)}
     lines = [f"    set_{name}(new, value.{name})" for name in setters]
     source = "\n".join(["def copied(value):", "    new = make(kind)", *lines, "    return new"])
     scope: dict[str, Any] = {"make": object.__new__, "kind": kind} | {f"set_{name}": setters[name] for name in setters}

@@ -160,9 +160,12 @@ class Reference:
         if is_changed and job.is_active:
             self._pass_over(job)
             self._add(job, job.overdue(self.now), Is.MISSED, "edited")
-        job.options, job.updated = job.options | options, self.now
+        before = job.options | {"max_retries": job.retries}
+        job.options = job.options | options
         if job.overlap != "allow":
             job.options = job.options | {"max_instances": None}
+        if is_changed or job.options | {"max_retries": job.retries} != before:
+            job.updated = self.now
         if text is not None and is_changed:
             job.text, job.anchor = text, self.now if job.start_at is None else job.start_at
             job.schedule = parse_schedule(text, "UTC", now=self.now, start=job.start_at)
