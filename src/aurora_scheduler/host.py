@@ -72,11 +72,21 @@ class Host:
 
     def open(self, home: Home | None) -> None:
         """Start the thread, which opens the store."""
-        self._home = home
         if home is not None:
-            home.waiting = self._runtime.waiting
+            self.adopt(home)
         _alive.add(self)
         self._thread.start()
+
+    def adopt(self, home: Home) -> None:
+        """Have `runner="app"` callbacks awaited on this loop from now on."""
+        home.waiting = self._runtime.waiting
+        self._home = home
+        if self._engine is not None:
+            self._engine.book.runners.home = home
+
+    def runs(self, execution_id: str) -> bool:
+        """Whether this execution runs here."""
+        return self._engine is not None and execution_id in self._engine.book.attempts
 
     def begin(self) -> None:
         """Begin firing; a second call does nothing."""

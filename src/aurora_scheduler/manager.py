@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import anyio
 
@@ -59,6 +59,8 @@ class SchedulerManager:
         ScheduleError: `timezone` is unknown.
     """
 
+    _kind: ClassVar[type[Scheduler]] = Scheduler
+
     def __init__(
         self,
         database: str | os.PathLike[str] | None = None,
@@ -75,7 +77,7 @@ class SchedulerManager:
     ) -> None:
         for option, value in options.items():
             raise UnknownOptionError(option, value, "this option is unknown")
-        self._scheduler = Scheduler(
+        self._scheduler = self._kind(
             database,
             timezone=timezone,
             runner=runner,

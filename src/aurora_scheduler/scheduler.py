@@ -83,9 +83,13 @@ class Scheduler:
         """Have another ground than the machine's: before `open`."""
         self._runtime = runtime
 
-    def keep_in(self, new_store: Callable[[], Store]) -> None:
-        """Have another store than the database's name says: before `open`."""
-        self._new_store = new_store
+    def adopt(self, home: Home) -> None:
+        """Have `runner="app"` callbacks awaited on this loop from now on."""
+        self._open_host().adopt(home)
+
+    def runs(self, execution_id: str) -> bool:
+        """Whether this execution runs here."""
+        return self._host is not None and self._host.runs(execution_id)
 
     def check(self) -> None:
         """Raise `SchedulerStopped` where no calls are taken, and say why."""

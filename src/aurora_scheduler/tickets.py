@@ -104,6 +104,11 @@ class Ticket(Generic[T]):
         return self._answered
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether who asked has given it up."""
+        return self._withdrawn
+
+    @property
     def error(self) -> BaseException | None:
         """The error that was given for an answer; None: there is none, or no answer yet."""
         return self._error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import datetime
 from typing import Any
 
 import trio
+
+from aurora_scheduler.testing import Simulation
 
 #: Of each call, in order: the job's name, and the instant it was for.
 calls: list[tuple[str, datetime]] = []
@@ -42,3 +45,30 @@ def raise_error() -> None:
 async def never_end() -> None:
     with trio.CancelScope(shield=True):
         await trio.sleep_forever()
+
+
+#: The simulation that a callback lets time pass in, as it must not.
+simulations: list[Simulation] = []
+
+
+def advance() -> None:
+    simulations[-1].advance(60)
+
+
+async def run_for() -> None:
+    await simulations[-1].run_for(60)
+
+
+async def talk() -> str:
+    """Ask a server that takes its (real) time."""
+    here, there = socket.socketpair()
+    with there:
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(here))
+        async with stream, trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, _answer_slowly, there)
+            return bytes(await stream.receive_some()).decode()
+
+
+def _answer_slowly(there: socket.socket) -> None:
+    there.settimeout(5)
+    there.sendall(b"hello")

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import anyio
 import pytest
 import sniffio
 import trio
@@ -94,7 +95,9 @@ class TestTime:
                 await sim.run_for(wrong)
             await sim.run_for(1)
 
-    @pytest.mark.parametrize("wrong", [{"start": "soon"}, {"start": None}, {"seed": -1}, {"seed": "x"}, {"poll": 1}])
+    @pytest.mark.parametrize(
+        "wrong", [{"start": "soon"}, {"start": None}, {"seed": -1}, {"seed": "x"}, {"poll": 1}, {"database": None}]
+    )
     async def test_what_is_no_argument_is_refused_by_name(self, wrong):
         with pytest.raises(OptionError, match=next(iter(wrong))):
             simulated(**wrong)
@@ -194,6 +197,56 @@ class TestTime:
             assert all(row.finished_at == row.started_at == row.scheduled_for for row in rows)
 
 
+class TestWaiting:
+    def test_plain_calls_let_time_pass_too(self):
+        with simulated() as sim:
+            job = sim.cron.schedule_relative(
+                name="long", relative_time="in 1 hour", callback=callbacks.sleep, callback_args={"seconds": 60}
+            )
+            assert sim.cron.run_job(job, wait=True).status is ExecutionStatus.SUCCEEDED
+            assert sim.now == datetime(2030, 1, 1, 0, 1, tzinfo=UTC)
+            sim.advance("59 minutes 30 seconds")
+            sim.cron.shutdown()
+            assert sim.now == datetime(2030, 1, 1, 1, 1, 0, tzinfo=UTC)
+            sim.cron.start()
+            sim.advance("1 minute")
+            assert statuses(sim.cron.get_executions(job))[0] is ExecutionStatus.SUCCEEDED
+
+    @pytest.mark.parametrize(
+        ("callback", "options"),
+        [(callbacks.advance, {}), (callbacks.run_for, {}), (callbacks.run_for, {"runner": "app"})],
+    )
+    async def test_a_callback_cannot_let_time_pass_for_that_waits_for_its_end(self, callback, options):
+        async with simulated() as sim:
+            callbacks.simulations.append(sim)
+            job = await sim.create_job(name="hasty", schedule="in 1 hour", callback=callback, max_retries=0, **options)
+            await sim.run_for("2 hours")
+            (row,) = await sim.history(job)
+            assert row.status is ExecutionStatus.FAILED
+            assert "time passes by sleeping" in row.error
+
+    async def test_while_a_callback_waits_for_the_network_the_clock_stands_still(self):
+        async with simulated() as sim:
+            job = await sim.create_job(name="talk", schedule="every 1 hour", callback=callbacks.talk, timeout=1)
+            await sim.run_for("3 hours")
+            rows = await sim.history(job)
+            assert [(row.status, row.result["message"]) for row in rows if row.result] == [
+                (ExecutionStatus.SUCCEEDED, "hello")
+            ] * 3
+            assert all(row.finished_at == row.scheduled_for for row in rows)
+
+    async def test_who_is_cancelled_does_not_let_time_pass_any_more(self):
+        async with simulated() as sim:
+            await sim.create_job(name="often", schedule="every 1 second", callback=callbacks.note)
+            with anyio.move_on_after(0.05):
+                await sim.run_for("1000 days")
+            await sim.run_for(0)
+            assert sim.now < datetime(2032, 1, 1, tzinfo=UTC)
+            seen = sim.now
+            await sim.run_for(1)
+            assert sim.now == seen + timedelta(seconds=1)
+
+
 class TestFaults:
     @pytest.mark.parametrize("in_file", [False, True])
     async def test_after_a_crash_what_ran_is_lost_and_runs_again(self, tmp_path, in_file):
@@ -246,6 +299,16 @@ class TestFaults:
             assert sim.now == datetime(2030, 1, 1, 1, 10, tzinfo=UTC)
             await sim.restart()
             assert statuses(await sim.history(job)) == [ExecutionStatus.LOST, ExecutionStatus.RUNNING]
+
+    async def test_a_crash_takes_a_callback_along_that_would_not_end(self):
+        sim = simulated()
+        async with sim:
+            await sim.create_job(name="deaf", schedule="in 1 hour", callback=callbacks.never_end)
+            await sim.run_for("2 hours")
+            await sim.crash()
+            assert sim.has_crashed
+            with pytest.raises(SchedulerStopped, match="would not end"):
+                await sim.restart()
 
     async def test_while_the_store_is_away_nothing_runs_and_then_it_does(self):
         async with simulated() as sim:
@@ -419,6 +482,24 @@ def test_the_fixture_is_a_simulation_that_is_started(aurora):
     aurora.cron.schedule_relative(name="often", relative_time="every 1 minute", callback=callbacks.note)
     aurora.advance("1 hour")
     assert len(callbacks.calls) == 60
+
+
+async def test_the_fixture_runs_callbacks_on_the_loop_of_the_test(aurora, anyio_backend):
+    if anyio_backend == "trio":
+        pytest.skip("asyncio's own callback")
+    job = await aurora.create_job(
+        name="at home", schedule="every 1 hour", callback=callbacks.sleep_at_home, callback_args={"seconds": 0.01},
+        runner="app",
+    )  # fmt: skip
+    await aurora.run_for("2 hours")
+    assert statuses(await aurora.history(job)) == [ExecutionStatus.SUCCEEDED] * 2
+
+
+@pytest.mark.aurora("2031-05-05", timezone="Asia/Tokyo")
+class TestMarks:
+    @pytest.mark.aurora(timezone="Europe/Berlin")
+    def test_what_the_mark_of_a_test_does_not_say_that_of_its_class_may(self, aurora):
+        assert aurora.now.isoformat() == "2031-05-05T00:00:00+02:00"
 
 
 @pytest.mark.aurora("2030-03-31", timezone="Europe/Berlin", seed=3)

@@ -53,7 +53,8 @@ class Runners:
     def __init__(self, clock: Clock, home: Home | None, workers: Workers, default: str, watch: LoopWatch) -> None:
         self._clock = clock
         self._watch = watch
-        self._home = home
+        #: Where `runner="app"` callbacks are awaited; None: nowhere.
+        self.home = home
         self._default = default
         self._workers = workers
 
@@ -92,7 +93,7 @@ class Runners:
         return _CANCELLED
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
-        if self._home is None:
+        if self.home is None:
             name = attempt.execution.job_name
             return raised(
                 CallbackError(
@@ -102,7 +103,7 @@ class Runners:
                 )
             )
         attempt.make_interruptible()
-        return await self._home.run(attempt, self._clock, lambda: function(**arguments))
+        return await self.home.run(attempt, self._clock, lambda: function(**arguments))
 
 
 class Home:

@@ -62,6 +62,8 @@ class Driver:
                 await self._released.wait()
             elif self.is_held:
                 self._never.wait(_LOOK)  # the threads' own work, in real time
+            elif _waits_for_io():
+                await trio.testing.wait_all_tasks_blocked(_REST)
             else:
                 return
 
@@ -80,3 +82,10 @@ class Driver:
             else:
                 # A step that is lost in rounding would never arrive.
                 self._mock.jump(max(ahead, math.nextafter(now, math.inf) - now))
+
+
+def _waits_for_io() -> bool:
+    """Whether a task waits for a socket, a pipe or a process: for what happens in real time."""
+    waiting = trio.lowlevel.current_statistics().io_statistics
+    tasks = (getattr(waiting, f"tasks_waiting_{what}", 0) for what in ("read", "write"))
+    return sum(tasks) > 1  # one is Trio's own, which waits for calls from other threads

@@ -15,11 +15,13 @@ __all__ = ["aurora"]
 def aurora(request: pytest.FixtureRequest) -> Iterator[Simulation]:
     """A scheduler in virtual time, started and empty; see `aurora_scheduler.testing.simulated`.
 
-    Its arguments may be said by a mark: `@pytest.mark.aurora(start="2030-03-30", timezone="Europe/Berlin")`.
+    Its arguments may be said by a mark: `@pytest.mark.aurora(start="2030-03-30", timezone="Europe/Berlin")`; what a
+    mark of the test does not say, one of its class or module may.
     """
-    mark = request.node.get_closest_marker("aurora")
-    arguments = {} if mark is None else mark.kwargs
-    with simulated(*(() if mark is None else mark.args), **arguments) as sim:
+    marks = list(request.node.iter_markers("aurora"))  # the closest first
+    positional = next((mark.args for mark in marks if mark.args), ())
+    named = {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
+    with simulated(*positional, **named) as sim:
         yield sim
 
 

@@ -42,6 +42,10 @@ class _Order:
     """When it will have passed, if nothing else comes; by the clock that nobody sets."""
     ticket: Ticket[None] = field(default_factory=Ticket)
 
+    def is_over(self) -> bool:
+        """Whether time needs not pass any more: because of `until`, or since who waits for it was cancelled."""
+        return self.ticket.is_withdrawn or self.until()
+
 
 class LoopWriter(FaultyWriter):
     """A writer that works in the simulation's loop; `bring` has a call from another thread made there."""
@@ -200,7 +204,7 @@ class SimulatedRuntime:
     async def _keep_driving(self, driver: Driver, orders: trio.MemoryReceiveChannel[_Order]) -> None:
         async for order in orders:
             self._current = order
-            await driver.run(order.seconds, order.until)
+            await driver.run(order.seconds, order.is_over)
             order.then()
             self._open_orders.remove(order)
             self._current = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 from contextlib import suppress
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, TypeVar
 
+from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import OptionError, SchedulerStopped
 from aurora_scheduler.instants import SECOND, presented
 from aurora_scheduler.manager import SchedulerManager
@@ -18,9 +18,8 @@ from aurora_scheduler.model import Execution
 from aurora_scheduler.options import duration, read_moment, whole_number
 from aurora_scheduler.schedules import load_zone
 from aurora_scheduler.service import CronService
-from aurora_scheduler.testing.memory import Memory
 from aurora_scheduler.testing.runtime import SimulatedRuntime
-from aurora_scheduler.tickets import Ticket, answered
+from aurora_scheduler.testing.scheduler import SimulatedScheduler
 
 __all__ = ["Simulation", "simulated"]
 
@@ -72,9 +71,13 @@ def simulated(
 class Simulation(SchedulerManager):
     """A `SchedulerManager` in virtual time, made by `simulated`. All its methods are there, and those that follow.
 
+    Time passes while you wait for `run_for`, `run_until`, `run_job(wait=True)` and `stop`, and at no other time.
+
     Plain callbacks are called in the scheduler's own loop, and take no virtual time; async ones take what they sleep
     with `trio.sleep` or `anyio.sleep`. The clock stands still while a callback with `runner="app"` runs on your loop.
     """
+
+    _kind = SimulatedScheduler
 
     def __init__(
         self,
@@ -86,16 +89,20 @@ class Simulation(SchedulerManager):
         **options: Any,
     ) -> None:
         prunes = bool(options.keys() & {"keep_executions", "keep_days"})
+        if not isinstance(database, str | os.PathLike):
+            raise OptionError("database", database, 'must be a path, or ":memory:"')
         super().__init__(database, timezone=timezone, **options)
         self._zone = load_zone(timezone).key
         begin = read_moment("start", start, self._zone)
         if begin is None:
             raise OptionError("start", start, 'must be a datetime or text like "2030-03-30"')
         self._runtime = SimulatedRuntime(begin, whole_number("seed", seed, least=0), prunes=prunes)
-        self._scheduler.stand_on(self._runtime)
-        self._memory = Memory()
-        if self._scheduler.in_memory:
-            self._scheduler.keep_in(self._memory.store)
+        self._simulated.simulate(self._runtime)
+
+    @property
+    def _simulated(self) -> SimulatedScheduler:
+        assert isinstance(self._scheduler, SimulatedScheduler)
+        return self._scheduler
 
     def __repr__(self) -> str:
         return f"<Simulation {self._scheduler.state} at {self.now}>"
@@ -114,9 +121,6 @@ class Simulation(SchedulerManager):
 
     def __enter__(self) -> Simulation:
         """Initialise and start, without an event loop; after a crash, too."""
-        self._see_that_it_may_begin()
-        if self.has_crashed:
-            self._scheduler.stop(0).result()
         self.cron.start()
         self.advance(0)
         return self
@@ -125,34 +129,19 @@ class Simulation(SchedulerManager):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Stop."""
-        self._begin_stop(30.0)
         self.cron.shutdown()
-        self._runtime.over.result()
 
     async def __aenter__(self) -> Simulation:
         """Initialise and start."""
         await self.restart()
         return self
 
-    async def stop(self, drain: float = 30.0) -> None:
-        """Stop; callbacks that run get `drain` virtual seconds, which pass meanwhile."""
-        self._begin_stop(drain)
-        await super().stop(drain)
-        await self._runtime.over.wait()
-
-    def _begin_stop(self, drain: float) -> None:
-        self._scheduler.stop(drain)
-        self._runtime.pass_time(math.inf)  # until the loop is over
-
     async def crash(self) -> None:
         """Kill the scheduler as `kill -9` would: whatever runs is dropped, no end is written.
 
         What was committed is there at the next start, by `restart` or `initialize` and `start`; time may pass before.
         """
-        self._runtime.kill()
-        await self._scheduler.stop(0).wait()
-        await self._runtime.over.wait()
-        self._scheduler.join()
+        await self._simulated.crash().wait()
 
     def crash_at_write(self, number: int = 1, *, after: bool = False) -> None:
         """Have the scheduler killed at its so-many-eth transaction from now: before it, or right after its commit.
@@ -166,20 +155,6 @@ class Simulation(SchedulerManager):
     def has_crashed(self) -> bool:
         """Whether the scheduler was killed, and not started since."""
         return self._runtime.was_killed
-
-    async def initialize(self) -> None:
-        """Open the database, as the manager's; after a crash, as it was left."""
-        self._see_that_it_may_begin()
-        if self.has_crashed:
-            await self._scheduler.stop(0).wait()
-        await super().initialize()
-
-    def _see_that_it_may_begin(self) -> None:
-        if self._runtime.is_stuck:
-            raise SchedulerStopped(
-                "a callback of the last run would not end though it was cancelled, and this simulation cannot go on "
-                "beside it: make another one"
-            )
 
     async def restart(self) -> None:
         """Start, or start again after `crash` or `stop`; what was due meanwhile has begun then."""
@@ -206,19 +181,19 @@ class Simulation(SchedulerManager):
             OptionError: `time` is no duration, or negative.
             SchedulerStopped: the scheduler failed meanwhile, and why.
         """
-        await self._finish(self._pass(self._micros(time)))
+        await self._pass(self._micros(time))
 
     async def run_until(self, when: datetime | str) -> None:
         """Let time pass until the wall clock shows `when`: a datetime, or text, read in the simulation's time zone.
 
         Raises as `run_for`; `OptionError` also where that is past.
         """
-        await self._finish(self._pass(self._until(when)))
+        await self._pass(self._until(when))
 
     def advance(self, time: float | timedelta | str) -> None:
         """The same as `run_for`, for a plain program: blocks this thread until it is done."""
         try:
-            self._pass(self._micros(time)).result()
+            self._simulated.pass_time(self._micros(time) / SECOND).result()
         except SchedulerStopped:
             self._scheduler.check()  # which knows more of it
             raise
@@ -232,16 +207,11 @@ class Simulation(SchedulerManager):
         seconds = duration("by", length) / SECOND
         self._runtime.step_clock(-seconds if back else seconds)
 
-    def _pass(self, micros: int) -> Ticket[None]:
-        seconds = micros / SECOND
-        if self._runtime.is_running:
-            return self._runtime.pass_time(seconds)
-        self._runtime.clock.skip(seconds)
-        return answered(None)
-
-    async def _finish(self, passing: Ticket[None]) -> None:
+    async def _pass(self, micros: int) -> None:
+        if self._scheduler.state == "started" and (home := Home.here()) is not None:
+            self._scheduler.adopt(home)
         try:
-            await passing.wait()
+            await self._simulated.pass_time(micros / SECOND).wait()
         except SchedulerStopped:
             self._scheduler.check()  # which knows more of it
             raise
@@ -252,7 +222,10 @@ class Simulation(SchedulerManager):
             return duration("time", time)
         count = int(said["count"]) if said["count"].isdigit() else 1
         months = count * (12 if said["unit"].lower() == "year" else 1)
-        return self._until(_months_after(self.now.replace(tzinfo=None), months))
+        then = _months_after(self.now.replace(tzinfo=None), months)
+        if then is None:
+            raise OptionError("time", time, "goes beyond the calendar, which ends with the year 9999")
+        return self._until(then)
 
     def _until(self, when: datetime | str) -> int:
         instant = read_moment("when", when, self._zone)
@@ -262,14 +235,6 @@ class Simulation(SchedulerManager):
         return instant - now
 
     # -- what is asked -----------------------------------------------------------------------------------------
-
-    async def run_job(self, job_id: str, wait: bool = False) -> Execution:
-        """Run the job now, by hand; with `wait=True` time passes until it has ended. Raises as the manager's."""
-        if not wait:
-            return await super().run_job(job_id)
-        ended = self._scheduler.run_to_end(job_id)
-        await self._finish(self._runtime.pass_time(math.inf, lambda: ended.is_answered))
-        return await ended.wait()
 
     async def history(self, job_id: str | None = None) -> list[Execution]:
         """Every execution there is, of all jobs or one, in the order in which they were recorded."""
@@ -313,13 +278,10 @@ def _sized(by: float | timedelta | str) -> tuple[float | timedelta | str, bool]:
     return abs(by), by < 0
 
 
-def _months_after(moment: datetime, months: int) -> datetime:
-    """The same day and time so many months later; the month's last day where it has no such day."""
+def _months_after(moment: datetime, months: int) -> datetime | None:
+    """The same day and time so many months later, or that month's last day; None beyond the calendar."""
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    for day in range(moment.day, 27, -1):
+    for day in range(moment.day, moment.day - 4, -1):
         with suppress(ValueError):
             return moment.replace(year=year, month=month + 1, day=day)
-    try:
-        return moment.replace(year=year, month=month + 1)
-    except ValueError as error:
-        raise OptionError("time", f"{months} months", f"goes beyond the calendar ({error})") from error
+    return None
