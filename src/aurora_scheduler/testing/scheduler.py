@@ -11,7 +11,7 @@ from aurora_scheduler.model import Execution
 from aurora_scheduler.scheduler import Scheduler
 from aurora_scheduler.testing.memory import Memory
 from aurora_scheduler.testing.runtime import SimulatedRuntime
-from aurora_scheduler.tickets import Ticket, answered
+from aurora_scheduler.tickets import Ticket
 
 __all__ = ["SimulatedScheduler"]
 
@@ -30,13 +30,14 @@ class SimulatedScheduler(Scheduler):
 
     def open(self, home: Home | None) -> Ticket[None]:
         """Open the database; after a crash, as it was left. One that is open has its callbacks run on this loop now."""
+        if self.runtime.was_killed:
+            self.runtime.over.result()  # the dead take a moment to go
+            super().stop(0)
         if self.runtime.is_stuck:
             raise SchedulerStopped(
                 "a callback of the last run would not end though it was cancelled, and this simulation cannot go on "
                 "beside it: make another one"
             )
-        if self.runtime.was_killed:
-            super().stop(0)
         opened = super().open(home)
         if home is not None:
             self.adopt(home)
@@ -72,7 +73,14 @@ class SimulatedScheduler(Scheduler):
             raise RuntimeError(
                 "inside a callback time passes by sleeping; who lets it pass waits for the callback's end"
             )
-        if self.runtime.is_running:
+        if self.runtime.is_running and not self.runtime.was_killed:
             return self.runtime.pass_time(seconds)
-        self.runtime.clock.skip(seconds)
-        return answered(None)
+        passed: Ticket[None] = Ticket()
+
+        def skip() -> None:
+            self.runtime.clock.skip(seconds)
+            passed.answer(None)
+
+        if not self.runtime.over.on_answer(skip):  # the dead, while they go, do not count
+            skip()
+        return passed
