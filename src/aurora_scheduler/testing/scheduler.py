@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from aurora_scheduler.engine import Home, current_execution
 from aurora_scheduler.errors import SchedulerStopped
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import Execution
+from aurora_scheduler.options import duration
 from aurora_scheduler.scheduler import Scheduler
 from aurora_scheduler.testing.memory import Memory
 from aurora_scheduler.testing.runtime import SimulatedRuntime
@@ -45,9 +48,18 @@ class SimulatedScheduler(Scheduler):
 
     def stop(self, drain: float | str | Any) -> Ticket[None]:
         """Stop; time passes meanwhile, and the loop is over when it is answered."""
-        stopped = super().stop(drain)
-        self.runtime.pass_time(math.inf)
-        return stopped if current_execution.get() is not None else self.runtime.over
+        seconds = duration("drain", drain) / SECOND
+        if current_execution.get() is not None:
+            self.runtime.pass_time(math.inf)
+            return super().stop(seconds)
+        over, stop = self.runtime.over, super().stop
+
+        def begin() -> None:
+            stop(seconds)
+            self.runtime.pass_time(math.inf)
+
+        self._when_settled(begin)
+        return over
 
     def join(self) -> None:
         """Wait for the thread's last steps; not where a callback keeps it."""
@@ -56,9 +68,20 @@ class SimulatedScheduler(Scheduler):
 
     def crash(self) -> Ticket[None]:
         """Die as by `kill -9`; answered when nothing goes on any more."""
-        self.runtime.kill()
-        super().stop(0)
-        return self.runtime.over
+        over, stop = self.runtime.over, super().stop
+
+        def bury() -> None:
+            stop(0)
+
+        if not over.on_answer(bury):  # no sooner: the dead are not asked to stop
+            bury()
+        self._when_settled(self.runtime.kill)
+        return over
+
+    def _when_settled(self, call: Callable[[], None]) -> None:
+        """Do something when nothing else can go on, so that its place does not depend on the speed of threads."""
+        if not self.runtime.pass_time(0).on_answer(call):
+            call()
 
     def run_to_end(self, job_id: str) -> Ticket[Execution]:
         """Ask for a run, now; time passes until it has ended."""
