@@ -42,9 +42,15 @@ def raise_error() -> None:
     raise RuntimeError("no")
 
 
+#: Where callbacks are that will not end, and what lets them go when the test is over.
+deaf: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
+
+
 async def never_end() -> None:
+    over = trio.Event()
+    deaf.append((trio.lowlevel.current_trio_token(), over))
     with trio.CancelScope(shield=True):
-        await trio.sleep_forever()
+        await over.wait()
 
 
 #: The simulation that a callback lets time pass in, as it must not.

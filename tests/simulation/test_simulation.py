@@ -32,8 +32,17 @@ def anyio_backend(request):
 
 
 @pytest.fixture(autouse=True)
-def _no_calls():
+def _nothing_is_left():
+    """No calls of the test before; and what its callbacks hold up is let go."""
     callbacks.calls.clear()
+    yield
+    while callbacks.deaf:
+        token, over = callbacks.deaf.pop()
+        token.run_sync_soon(over.set)
+    for thread in threading.enumerate():
+        if thread.name == "aurora-scheduler":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def statuses(rows):
