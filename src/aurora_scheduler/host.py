@@ -264,7 +264,7 @@ class Host:
         try:
             await engine.run()
         except BaseException as error:
-            if not _is_cancelled(error):  # else something else has failed, and is about to be told
+            if not _only_cancelled(error):  # else something else has failed, and is about to be told
                 self._failure = _cause(error)  # from here on, before all else is closed, calls hear why
             raise
 
@@ -311,10 +311,10 @@ class Host:
                 ticket.fail(early if self._failure is None else self._why_stopped())
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def _only_cancelled(error: BaseException) -> bool:
     """Whether nothing went wrong but that it was cancelled."""
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancelled(inner) for inner in error.exceptions)
+        return all(_only_cancelled(inner) for inner in error.exceptions)
     return isinstance(error, trio.Cancelled)
 
 

@@ -240,6 +240,8 @@ class SimulatedRuntime:
         order = _Order(seconds, until, end=self.clock.monotonic() + seconds)
         self._open_orders.append(order)
         if not self._post(partial(self._give, order)):
+            with suppress(ValueError):  # it may have been given up meanwhile, with those of the last loop
+                self._open_orders.remove(order)
             order.ticket.fail(_stopped())
         return order.ticket
 
