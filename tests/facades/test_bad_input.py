@@ -98,7 +98,7 @@ def test_a_text_that_is_no_schedule(service: CronService, text: str):
     assert "accepted: " in message
 
 
-@pytest.mark.parametrize("value", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize("value", NOT_TEXT, ids=lambda value: type(value).__name__)
 def test_a_schedule_that_is_no_text(service: CronService, value):
     message = refused(service, ScheduleError, schedule_text=value)
     assert repr(value) in message
@@ -142,7 +142,7 @@ async def test_the_manager_refuses_schedules_of_another_kind_too(anyio_backend: 
         {"schedule_text": "0 0 29 2 *", "start_at": "2030-03-01", "end_at": "2031-01-01"},
         {"schedule_text": "in 1 day", "end_at": datetime.now(UTC) + timedelta(hours=1)},
     ],
-    ids=str,
+    ids=["over by now", "no such day between", "over before its one time"],
 )
 def test_a_schedule_that_its_bounds_leave_nothing_of(service: CronService, bounds):
     assert "never fire" in refused(service, ScheduleError, **bounds)

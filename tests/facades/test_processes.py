@@ -309,3 +309,36 @@ def test_a_child_that_lives_on_does_not_hold_the_parents_database(script: Run, d
         eventually(lambda: asked.id in [row.id for row in cron.get_executions(job.id, "succeeded")])
     program.hears()
     program.ends(0)
+
+
+def test_where_no_thread_can_be_made_a_callback_waits_for_one_and_this_is_told(script: Run, database: Path):
+    program = script(
+        """
+        import logging
+        import sys
+        import threading
+        from aurora_scheduler import CronService
+        from facades import alone
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        logging.basicConfig(stream=sys.stdout, format="%(message)s")
+        with CronService() as cron:
+            job_id = cron.schedule_relative(
+                name="x", relative_time="every 1 hour", callback=alone.nothing, max_retries=0)
+            start, threading.Thread.start = threading.Thread.start, refuse
+            cron.run_job(job_id)
+            alone.hear()
+            threading.Thread.start = start
+            alone.hear()
+        """
+    )
+    program.says("no thread can be made, and what needs one waits: can't start new thread")
+    program.hears()
+    with CronService(database) as standby:
+        (job,) = standby.get_all_jobs()
+        eventually(lambda: standby.get_executions(job.id, "succeeded"))
+        assert len(standby.get_executions(job.id)) == 1
+    program.hears()
+    program.ends(0)

@@ -139,10 +139,16 @@ def running(source: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def run(source: str, *arguments: object) -> str:
-    """Run such a process to its end; what it printed."""
+def run(source: str, *arguments: object, measured: bool = True) -> str:
+    """Run such a process to its end; what it printed. Where it forks beside busy threads it cannot be `measured`.
+
+    For coverage holds a lock of its own at every call, which a forked child has then for ever.
+    """
+    env = surroundings()
+    if not measured:
+        env = {name: value for name, value in env.items() if not name.startswith("COVERAGE_PROCESS_")}
     done = subprocess.run(
-        program(source, *arguments), capture_output=True, text=True, env=surroundings(), timeout=100, check=False
+        program(source, *arguments), capture_output=True, text=True, env=env, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -19,6 +19,7 @@ from types import FrameType
 import trio
 
 from aurora_scheduler.engine.entries import Attempt, current_execution
+from aurora_scheduler.engine.workers import once_there_is_a_thread
 from aurora_scheduler.errors import printable
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock
@@ -98,8 +99,8 @@ class LoopWatch:
         """Watch this loop until cancelled; the callbacks' tasks are in `performing` and in nurseries of their own."""
         watch = partial(self._watch, trio.lowlevel.current_trio_token(), threading.get_ident(), performing)
         async with trio.open_nursery() as nursery:
-            in_thread = partial(trio.to_thread.run_sync, thread_name=_THREAD, limiter=trio.CapacityLimiter(1))
-            nursery.start_soon(in_thread, watch)
+            hop = partial(trio.to_thread.run_sync, thread_name=_THREAD, limiter=trio.CapacityLimiter(1))
+            nursery.start_soon(once_there_is_a_thread, hop, watch)
             try:
                 await trio.sleep_forever()
             finally:  # the thread cannot be cancelled, and so is told: the nursery waits for its end
