@@ -246,12 +246,13 @@ def test_a_function_typed_at_a_prompt_is_refused(callback):
 
 
 def test_pythons_own_prompt_is_no_script(monkeypatch):
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/python3.13/_pyrepl/__main__.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/python3.13/_pyrepl/__main__.py", raising=False)
     with pytest.raises(CallbackError, match="prompt"):
         name_of("__main__.f")
 
 
 def test_a_script_that_is_gone_is_told(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/somewhere/script.py", raising=False)
     with pytest.raises(CallbackError, match=r"/nowhere/gone\.py, and this process runs"):
         resolve(CallbackName("__main__", "f", "/nowhere/gone.py"))
     with pytest.raises(CallbackError, match="an interactive session, and"):
