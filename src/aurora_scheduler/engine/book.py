@@ -257,7 +257,7 @@ class Book:
         """The attempt is over and written: its slot is free, its job decides anew."""
         del entry.attempts[attempt.execution.id], self.attempts[attempt.execution.id]
         self.slots.give_back()
-        entry.nudge()
+        entry.note_ended()
         self._forget_if_over(entry)
         if not self.attempts:
             self._idle.set()

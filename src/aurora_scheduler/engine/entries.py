@@ -30,6 +30,7 @@ class Attempt:
     callback: CallbackName | None = None
     """What it calls; None before it is looked up."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """What an interruptible callback runs in."""
     interruptible: bool = False
     """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
     started: int | None = None
@@ -129,8 +130,9 @@ class Entry:
         moved = {row.id for row in commit.moved}
         kept = [row for row in self.waiting if row.id not in moved]
         kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
-        self.job, self.waiting = commit.job, tuple(kept)
-        self.nudge()
+        before, self.job, self.waiting = self.job, commit.job, tuple(kept)
+        if kept or (before.status, before.next_due) != (self.job.status, self.job.next_due):
+            self.nudge()
 
     def is_unanswered(self, row: Execution) -> bool:
         """Whether the row was claimed here by a commit that seemed to fail, and nobody has begun it or is about to."""
@@ -149,6 +151,14 @@ class Entry:
     def nudge(self) -> None:
         """Wake the job's task, so that it decides anew."""
         self._nudged.set()
+
+    def note_ended(self) -> None:
+        """An attempt is over: that matters to a job with firings that wait, or with none to come any more.
+
+        Any other one sleeps until its next firing, and need not be woken in between.
+        """
+        if self.waiting or self.job.next_due is None:
+            self.nudge()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep so long, or until nudged."""

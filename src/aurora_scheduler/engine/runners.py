@@ -88,9 +88,7 @@ class Runners:
 
         # Abandoning is for the end of the scheduler alone: the thread is let go, and its firing recovered at the next
         # start. Until then an attempt holds its thread, and its job's slot, until it returns.
-        with attempt.scope:
-            return await self._workers.call(call, abandon=True)
-        return _CANCELLED
+        return await self._workers.call(call, abandon=True)
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if self.home is None:

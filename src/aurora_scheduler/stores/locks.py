@@ -109,6 +109,9 @@ class NoLock(FileLock):
         """There is nobody else."""
         return True
 
+    def lock(self, patience: float) -> None:
+        """There is nobody to wait for."""
+
     def is_in_place(self) -> bool:
         """There is no file."""
         return True

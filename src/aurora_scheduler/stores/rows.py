@@ -138,8 +138,12 @@ def change_value(row: Row) -> Change:
     return Change(job_id=row[0], generation=row[1], at=row[2], kind=ChangeKind(row[3]), detail=row[4])
 
 
+#: Made once: `json.dumps` makes an encoder for each call that wants anything special.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _text(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None else _compact(value)
 
 
 def _value(text: str | None) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores import locks, retention
+from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
@@ -61,6 +62,8 @@ class SqliteStore:
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
         self._must_last = False
+        #: What was noted before each of the savepoints that are open.
+        self._outer_notes: list[Notes] = []
         self._place = Place(path, beside)
         self._checkpoints = Checkpoints(beside)
 
@@ -145,47 +148,66 @@ class SqliteStore:
 
     # -- transactions and ownership -----------------------------------------------------------------------------
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """One writing transaction under the write lock."""
+        return Block(self._begin, self._end)
+
+    def _begin(self) -> None:
         sql = self._connection
         self._see_that_it_is_there()  # before the lock, too, which is gone where the directory is
-        with translated(self.path), self._write_lock:
-            self._see_that_it_is_there()
-            self._see_that_it_is_ours()
-            sql.execute("BEGIN IMMEDIATE")
-            try:
-                self._must_last = False
-                yield
-                sql.execute("COMMIT")
-            except BaseException:
-                self.notes = Notes()
-                if sql.in_transaction:
-                    sql.execute("ROLLBACK")
-                raise
-            if self._must_last and self._durability != "full" and not self.in_memory:
-                self._place.write_through()
-            if self._is_owner and not self.in_memory:
-                self._checkpoints.look(sql)
-
-    @contextmanager
-    def savepoint(self) -> Generator[None]:
-        """A part of the transaction that can fail alone."""
-        sql = self._connection
-        notes, self.notes = self.notes, Notes()
-        sql.execute("SAVEPOINT alone")
+        self._write_lock.lock(locks.PATIENCE)
         try:
             with translated(self.path):
-                yield
+                self._see_that_it_is_there()
+                self._see_that_it_is_ours()
+                sql.execute("BEGIN IMMEDIATE")
         except BaseException:
-            self.notes = notes
+            self._write_lock.unlock()
+            raise
+        self._must_last = False
+
+    def _end(self, error: BaseException | None) -> None:
+        try:
+            sql = self._connection
+            with translated(self.path):
+                try:
+                    if error is not None:
+                        raise error
+                    sql.execute("COMMIT")
+                except BaseException:
+                    self.notes = Notes()
+                    if sql.in_transaction:
+                        sql.execute("ROLLBACK")
+                    raise
+                if self._must_last and self._durability != "full" and not self.in_memory:
+                    self._place.write_through()
+                if self._is_owner and not self.in_memory:
+                    self._checkpoints.look(sql)
+        finally:
+            self._write_lock.unlock()
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A part of the transaction that can fail alone."""
+        return Block(self._begin_part, self._end_part)
+
+    def _begin_part(self) -> None:
+        self._connection.execute("SAVEPOINT alone")
+        self._outer_notes.append(self.notes)
+        self.notes = Notes()
+
+    def _end_part(self, error: BaseException | None) -> None:
+        sql = self._connection
+        outer, notes = self._outer_notes.pop(), self.notes
+        self.notes = outer
+        if error is None:
+            sql.execute("RELEASE alone")
+            outer.add(notes)
+            return
+        with translated(self.path):
             if sql.in_transaction:
                 sql.execute("ROLLBACK TO alone")
                 sql.execute("RELEASE alone")
-            raise
-        sql.execute("RELEASE alone")
-        notes.add(self.notes)
-        self.notes = notes
+            raise error
 
     def _see_that_it_is_there(self) -> None:
         """Raise where the file is not found under its name any more, or another one is.
@@ -240,7 +262,8 @@ class SqliteStore:
             if sql.execute(MOVE_EXECUTION, (*state, row.id, row.owner)).rowcount != 1:
                 raise Fenced(row.id)
         try:
-            sql.executemany(INSERT_EXECUTION, [execution_row(row) for row in commit.new])
+            for row in commit.new:
+                sql.execute(INSERT_EXECUTION, execution_row(row))
         except sqlite3.IntegrityError as error:
             if not is_taken(error):
                 raise
