@@ -484,7 +484,7 @@ class Reference:
             if run.row.status is not Is.CANCELLING:
                 self._write(job, run.marking, act)
             run.was_cancelling = True
-            self._decide(job)
+            self._look_again(job)
 
     def _callback_ended(self, job: Job, run: Run) -> None:
         run.ends = None
@@ -505,7 +505,12 @@ class Reference:
         if job.is_stale:
             self._load(job)
         job.here.remove(run)
-        self._decide(job)
+        self._look_again(job)
+
+    def _look_again(self, job: Job) -> None:
+        """An attempt is over, or asked to end: who has nothing that waits sleeps on, until the next instant."""
+        if job.wakes is None or job.waiting() or not job.is_active:
+            self._decide(job)
 
     def _end(self, job: Job, run: Run) -> None:
         """END: the final state, the streak, and the retry if one is due."""
