@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 import sniffio
 import trio
@@ -155,21 +158,62 @@ def loop_waker() -> tuple[Callable[[], None], Callable[[], Awaitable[object]]]:
 
     The first does nothing once the loop is gone: there is nobody left to wake.
     """
+    event: trio.Event | asyncio.Event
     if sniffio.current_async_library() == "trio":
-        token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
+        bell, event = _trio_bell(), trio.Event()
+    else:
+        bell, event = _asyncio_bell(), asyncio.Event()
+    return partial(bell.ring, event.set), event.wait
 
-        def wake_trio() -> None:
-            with suppress(trio.RunFinishedError):
-                token.run_sync_soon(trio_event.set)
 
-        return wake_trio, trio_event.wait
-    loop, event = asyncio.get_running_loop(), asyncio.Event()
+class _Bell:
+    """Wakes who waits in one loop, from any thread: many at once by one call into the loop, each of which costs."""
 
-    def wake_asyncio() -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(event.set)
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._wakes: deque[Callable[[], None]] = deque()
+        self._is_rung = False
 
-    return wake_asyncio, event.wait
+    def ring(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called in the loop."""
+        self._wakes.append(wake)  # first: who finds the bell rung has it called by whoever comes for that
+        if not self._is_rung:
+            self._is_rung = True
+            with suppress(RuntimeError):  # the loop is closed, or the run over: there is nobody left
+                self._call_soon(self._wake_all)
+
+    def _wake_all(self) -> None:
+        self._is_rung = False
+        while self._wakes:
+            self._wakes.popleft()()
+
+
+_trio_bells: trio.lowlevel.RunVar[_Bell] = trio.lowlevel.RunVar("aurora_scheduler_bell")
+_asyncio_bells: WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = WeakKeyDictionary()
+
+
+def _trio_bell() -> _Bell:
+    try:
+        return _trio_bells.get()
+    except LookupError:
+        bell = _Bell(trio.lowlevel.current_trio_token().run_sync_soon)
+        _trio_bells.set(bell)
+        return bell
+
+
+def _asyncio_bell() -> _Bell:
+    loop = asyncio.get_running_loop()
+    bell = _asyncio_bells.get(loop)
+    if bell is None:
+        bell = _asyncio_bells[loop] = _Bell(partial(_call_soon, ref(loop)))
+    return bell
+
+
+def _call_soon(loop: ref[asyncio.AbstractEventLoop], call: Callable[[], None]) -> None:
+    # Weakly: the bell is kept for as long as its loop is, and must not keep it.
+    found = loop()
+    if found is not None:
+        found.call_soon_threadsafe(call)
 
 
 async def _checkpoint() -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
 from aurora_scheduler.stores import locks, retention
-from aurora_scheduler.stores.blocks import Block
+from aurora_scheduler.stores.blocks import Block, steady
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.faults import is_taken, translated
@@ -325,7 +325,7 @@ class SqliteStore:
 
     def snapshot(self, job_id: str) -> Snapshot | None:
         """The job with its open rows, as of one transaction."""
-        with translated(self.path), self._steady():
+        with translated(self.path), steady(self._connection):
             job = self.job(job_id)
             if job is None:
                 return None
@@ -338,7 +338,7 @@ class SqliteStore:
 
     def snapshots(self) -> list[Snapshot]:
         """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
-        with translated(self.path), self._steady():
+        with translated(self.path), steady(self._connection):
             rows: dict[tuple[str, int], list[Execution]] = {}
             found = fetched(self._connection, f"{SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id")
             for execution in self._rows.open_executions(found):
@@ -350,19 +350,6 @@ class SqliteStore:
                 " ORDER BY next_fire IS NULL, next_fire",
             )
             return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in self._rows.jobs(jobs)]
-
-    @contextmanager
-    def _steady(self) -> Generator[None]:
-        """Several reads that see the same state."""
-        sql = self._connection
-        if sql.in_transaction:
-            yield
-            return
-        sql.execute("BEGIN")
-        try:
-            yield
-        finally:
-            sql.execute("ROLLBACK")
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
         """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""

@@ -1,8 +1,9 @@
 """The async face of a store: one thread that writes, in groups, and one that reads beside it.
 
 Whatever is queued when the writer comes round is committed in one transaction, so that the cost of making a commit
-durable is shared; each piece of work has a savepoint of its own, so that it fails alone, and a ticket of its own, so
-that its caller hears of its own success or error, after the commit and never before.
+durable is shared. Each piece of work has a ticket of its own: its caller hears of its own success or error, after the
+commit and never before. Where one fails, all of it is taken back and done again, each under a savepoint, so that it
+fails alone: work is done once or again, and must not mind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from aurora_scheduler.errors import SchedulerStopped, StoreError
+from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Notes, Store
@@ -175,24 +176,35 @@ class ThreadedWriter:
             self.closed.answer(None)
 
     def _commit(self, group: list[_Call]) -> None:
-        answers: list[Callable[[], None]] = []
+        """Do a group in one transaction: plainly, as long as nothing of it fails; else each call under a savepoint.
+
+        Where even that fails, since a call has spoiled the transaction for the others, each is done for itself.
+        """
+        if self._transact(group, _do, alone=len(group) == 1) or self._transact(group, _do_apart, alone=False):
+            return
+        for call in group:
+            self._transact([call], _do, alone=True)
+
+    def _transact(self, group: list[_Call], do: Callable[[Store, _Call], Callable[[], None]], *, alone: bool) -> bool:
+        """Do the group in one transaction, and answer; False where it has failed and is to be tried in another way."""
+        has_begun = False
         try:
             with self._store.transaction():
-                for call in group:
-                    answers.append(_attempt(self._store, call))
+                has_begun = True
+                answers = [do(self._store, call) for call in group]
         except BaseException as error:
-            if len(group) == 1:
+            is_locked = isinstance(error, StoreUnavailableError) and not has_begun  # for all alike, and after a wait
+            if alone or is_locked:
                 self.trouble = str(error) if isinstance(error, StoreError) else None
-                group[0].ticket.fail(error)
-                return
-            for call in group:  # one of them spoils it, or the commit failed for all: each for itself
-                self._commit([call])
-            return
+                for call in group:
+                    call.ticket.fail(error)
+            return alone or is_locked
         self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
         self._on_commit(notes)
         for give in answers:
             give()
+        return True
 
     def _keep_reading(self, reader: Store, opened: Ticket[None]) -> None:
         if _open(reader, opened):
@@ -227,17 +239,20 @@ def _close(store: Store) -> None:
         _log.exception("closing the database failed; what was committed is safe")
 
 
-def _attempt(store: Store, call: _Call) -> Callable[[], None]:
-    """Do one call under its savepoint; how to answer it once the transaction is committed."""
-    value: Any = None
+def _do(store: Store, call: _Call) -> Callable[[], None]:
+    """Do one call; how to answer it once the transaction is committed."""
+    return partial(call.ticket.answer, call.work(store))
+
+
+def _do_apart(store: Store, call: _Call) -> Callable[[], None]:
+    """The same under a savepoint: what fails fails alone, and its error is the answer."""
     try:
         with store.savepoint():
-            value = call.work(store)
+            return _do(store, call)
     except StoreError:  # the database itself: the transaction may be gone
         raise
     except BaseException as error:  # whatever it is, its caller hears of it, and the others' work goes on
         return partial(call.ticket.fail, error)
-    return partial(call.ticket.answer, value)
 
 
 class InlineWriter:
