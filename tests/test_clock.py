@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_scheduler import clock
+from aurora_scheduler import timers
 from aurora_scheduler.clock import SystemClock, new_id
 
 NOW = 2_000_000_000_000_000
@@ -107,7 +108,8 @@ class TestBeingSet:
             read(file, count)
             raise OSError(errno.ECANCELED, "the clock was set")
 
-        monkeypatch.setattr(clock, "_timer", lambda: told)
+        monkeypatch.setattr(timers, "_make", lambda clock: told)
+        monkeypatch.setattr(timers, "_cancel_on_set", lambda file: True)
         monkeypatch.setattr(os, "read", cancelled)
         with SystemClock().watched() as until_set:
             for _ in range(3):
@@ -126,7 +128,8 @@ class TestBeingSet:
         def fails(file, count):
             raise OSError(errno.EIO, "broken")
 
-        monkeypatch.setattr(clock, "_timer", lambda: told)
+        monkeypatch.setattr(timers, "_make", lambda clock: told)
+        monkeypatch.setattr(timers, "_cancel_on_set", lambda file: True)
         monkeypatch.setattr(os, "read", fails)
         with SystemClock().watched() as until_set:
             os.write(tell, b"the time")
@@ -140,11 +143,50 @@ class TestBeingSet:
             assert not await _returns_at_once(until_set)
 
     async def test_where_the_system_does_not_tell_it_may_have_been_set_every_second(self, monkeypatch, autojump_clock):
-        monkeypatch.setattr(clock, "_timer", lambda: None)
+        monkeypatch.setattr(timers, "_make", lambda clock: None)
         with SystemClock().watched() as until_set:
             began = trio.current_time()
             await until_set()
             assert trio.current_time() - began == 1
+
+
+@pytest.mark.trio
+class TestTimer:
+    @pytest.fixture(params=["the kernel's", "Trio's"])
+    def timer(self, request, monkeypatch):
+        if request.param == "Trio's":
+            monkeypatch.setattr(timers, "_make", lambda clock: None)
+        elif not hasattr(os, "timerfd_create"):
+            pytest.skip("needs Linux, and Python 3.13")
+        with SystemClock().timer() as timer:
+            yield timer
+
+    async def test_it_rings_when_it_is_told_to_and_not_before(self, timer):
+        at = time.monotonic() + 0.05
+        timer.arm(at)
+        await timer.wait()
+        assert time.monotonic() >= at
+
+    async def test_a_moment_that_has_passed_rings_at_once(self, timer):
+        for at in (0.0, -1.0, time.monotonic()):
+            timer.arm(at)
+            assert await _returns_at_once(timer.wait)
+
+    async def test_it_can_be_armed_for_earlier_while_it_is_waited_for(self, timer):
+        timer.arm(time.monotonic() + 3600)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(timer.wait)
+            await trio.testing.wait_all_tasks_blocked()
+            timer.arm(time.monotonic())
+
+    async def test_armed_for_later_it_does_not_ring_for_the_earlier_moment(self, timer):
+        timer.arm(time.monotonic() + 0.01)
+        timer.arm(time.monotonic() + 3600)
+        assert not await _returns_at_once(timer.wait)
+
+    async def test_for_ever_is_never(self, timer):
+        timer.arm(float("inf"))
+        assert not await _returns_at_once(timer.wait)
 
 
 async def _returns_at_once(wait):

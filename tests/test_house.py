@@ -22,7 +22,7 @@ FLOORS = {
     0: {"answers", "errors", "instants", "logs", "model", "values"},
     1: {"callbacks", "schedules", "rules"},
     2: {"definition", "events", "forks", "options", "ports", "tickets"},
-    3: {"clock", "stores", "commands"},
+    3: {"clock", "commands", "stores", "timers"},
     4: {"engine"},
     5: {"host", "runtime"},
     6: {"manager", "preview", "scheduler", "service"},
@@ -41,7 +41,7 @@ DOORS = {
     "logging": {"cli.demo.child", "logs"},
     "random": {"clock"},
     "secrets": {"clock"},
-    "time": {"clock"},
+    "time": {"clock", "timers"},
     "uuid": {"clock"},
 }
 #: Calls that ask for the time without importing `time`, and the modules that may make them.
@@ -49,7 +49,7 @@ TELLS_TIME = {
     *(f"{kind}.{call}" for kind in ("date", "datetime") for call in ("now", "today", "utcnow")),
     *(f"{library}.current_time" for library in ("anyio", "trio")),
 }
-MAY_TELL_TIME = {"clock"}
+MAY_TELL_TIME = {"clock", "timers"}
 MAY_PRINT = {"cli"}
 LONGEST = 500
 

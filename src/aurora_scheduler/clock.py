@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
@@ -13,6 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 
 import trio
+
+from aurora_scheduler.ports import Timer
+from aurora_scheduler.timers import DeadlineTimer, kernel_timer, set_timer, until_set
 
 __all__ = ["Ids", "SystemClock", "new_id", "seeded"]
 
@@ -35,19 +35,19 @@ class SystemClock:
         return time.monotonic()
 
     @contextmanager
+    def timer(self) -> Generator[Timer]:
+        """Within it: a timer that rings by `monotonic`."""
+        with kernel_timer() as timer:
+            yield DeadlineTimer(self.monotonic) if timer is None else timer
+
+    @contextmanager
     def watched(self) -> Generator[Callable[[], Awaitable[object]]]:
         """Within it: what to await until this clock was set, or the machine has slept; or until it may have been.
 
         Linux tells it at once, to Python 3.13 or later. Elsewhere a second passes, and it may have been.
         """
-        timer = _timer()
-        if timer is None:
-            yield partial(trio.sleep, _LOOK_EVERY)
-            return
-        try:
-            yield partial(_until_set, timer)
-        finally:
-            os.close(timer)
+        with set_timer() as file:
+            yield partial(trio.sleep, _LOOK_EVERY) if file is None else partial(until_set, file)
 
 
 class Ids:
@@ -79,33 +79,3 @@ def new_id(instant: int, chance: int) -> str:
 def seeded(seed: int) -> random.Random:
     """A source of chance that gives the same for the same seed."""
     return random.Random(seed)
-
-
-def _timer() -> int | None:
-    """A timer that never runs out, and that Linux cancels when it sets the wall clock: a file; None: there is none."""
-    if sys.version_info >= (3, 13) and sys.platform == "linux":
-        try:
-            timer = os.timerfd_create(time.CLOCK_REALTIME, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
-        except OSError:  # a kernel that has none, a process that may open no more files
-            return None
-        try:
-            flags = os.TFD_TIMER_ABSTIME | os.TFD_TIMER_CANCEL_ON_SET
-            os.timerfd_settime_ns(timer, flags=flags, initial=2**62)  # some day in 2116
-        except OSError:
-            os.close(timer)
-            return None
-        return timer
-    return None
-
-
-async def _until_set(timer: int) -> None:
-    while True:
-        await trio.lowlevel.wait_readable(timer)
-        try:
-            os.read(timer, 8)
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            if error.errno != errno.ECANCELED:  # that one says: the clock was set
-                raise
-        return

@@ -18,6 +18,18 @@ __all__ = ["AlreadyRecorded", "Clock", "Fenced", "Notes", "Refused", "Snapshot",
 T = TypeVar("T")
 
 
+class Timer(Protocol):
+    """Rings when it is told to."""
+
+    def arm(self, at: float) -> None:
+        """Ring at this moment of the monotonic clock, and at no other; infinity: never. Also while it is waited for."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait until it rings; it may do so early."""
+        ...
+
+
 class Clock(Protocol):
     """The only source of time and of ids."""
 
@@ -27,6 +39,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some moment, by a clock that nobody sets: for durations."""
+        ...
+
+    def timer(self) -> AbstractContextManager[Timer]:
+        """Within it: a timer that rings by the monotonic clock."""
         ...
 
     def watched(self) -> AbstractContextManager[Callable[[], Awaitable[object]]]:

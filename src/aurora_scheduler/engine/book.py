@@ -12,6 +12,7 @@ from functools import partial
 
 import trio
 
+from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.patience import until_there
@@ -56,6 +57,7 @@ class Book:
         self.runners = runners
         self.slots = slots
         self.callbacks = callbacks
+        self.alarms = Alarms(clock)
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
         #: The attempts that have ended while the store is away.

@@ -96,6 +96,7 @@ class Engine:
         whoever opened it.
         """
         async with trio.open_nursery() as keeping:
+            keeping.start_soon(self.book.alarms.run)
             async with trio.open_nursery() as performing:
                 self.book.performing = performing
                 if self.settings.watch_loop:

@@ -87,7 +87,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("_nudged", "attempts", "claiming", "job", "scope", "unanswered", "waiting")
+    __slots__ = ("_nudged", "alarm", "attempts", "claiming", "job", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -101,6 +101,8 @@ class Entry:
         self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
+        #: When it is to be nudged, by the monotonic clock; None: it does not sleep, or until something happens.
+        self.alarm: float | None = None
         self._nudged = trio.Event()
 
     def __repr__(self) -> str:
@@ -160,10 +162,9 @@ class Entry:
         if self.waiting or self.job.next_due is None:
             self.nudge()
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep so long, or until nudged."""
-        with trio.move_on_after(seconds):
-            await self._nudged.wait()
+    async def until_nudged(self) -> None:
+        """Wait for that."""
+        await self._nudged.wait()
 
     def begin_deciding(self) -> None:
         """From here on a nudge means that something happened after what is being looked at."""

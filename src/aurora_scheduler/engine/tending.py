@@ -40,7 +40,7 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Sleep(until=until):
                     # The clock has gone on since the decision: what was still to come may have come.
                     seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
-                    await entry.sleep(seconds)
+                    await book.alarms.sleep(entry, seconds)
                 case Record(commit=commit):
                     await book.commit(entry, commit)
                 case Claim():

@@ -11,6 +11,8 @@ from trio.testing import MockClock
 
 from aurora_scheduler.clock import Ids, seeded
 from aurora_scheduler.instants import SECOND
+from aurora_scheduler.ports import Timer
+from aurora_scheduler.timers import DeadlineTimer
 
 __all__ = ["VirtualClock"]
 
@@ -50,6 +52,11 @@ class VirtualClock:
     def tell(self) -> None:
         """Tell who watches that it was set."""
         self._was_set.set()
+
+    @contextmanager
+    def timer(self) -> Generator[Timer]:
+        """Within it: a timer that rings in virtual time."""
+        yield DeadlineTimer(self.monotonic)
 
     @contextmanager
     def watched(self) -> Generator[Callable[[], Awaitable[object]]]:
