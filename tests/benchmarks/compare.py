@@ -1,0 +1,189 @@
+"""Aurora Scheduler beside its peers: the same races, in turn, each in a process of its own; medians, spread and ratios.
+
+`nox -s bench -- compare` runs all of it, some 40 minutes, and writes `docs/explanation/measured.md` with its plots. By
+hand, from `tests`: `python -m benchmarks.compare burst --rounds 1` prints one of the races.
+
+The racers take turns, A B C A B C, so that a machine that gets slower does so for all of them. A race in which
+something was lost, run twice, or not recorded is told as failed and has no number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import venv
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+DOCS = HERE.parents[1] / "docs"
+#: APScheduler 3 and 4 have one name, and need environments of their own.
+FOURTH = HERE.parents[1] / ".nox" / "apscheduler4"
+
+
+@dataclass(frozen=True)
+class Race:
+    """A scenario, who takes part, and what is told of it: the name of the number, its unit, whether more is better."""
+
+    title: str
+    scenario: str
+    racers: tuple[str, ...]
+    options: dict[str, Any]
+    tells: dict[str, str]
+    more_is_better: bool
+    beside: str
+    """Whose number is the 1 of the ratios."""
+    slower: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Other options for those who would take too long."""
+
+
+RACES = {
+    "burst": Race(
+        "10,000 jobs that run once, all due at the same time",
+        "burst",
+        (
+            "aurora async", "aurora sync", "aurora async normal", "aurora sync normal", "apscheduler 3",
+            "apscheduler 3 memory", "apscheduler 4", "huey",
+        ),
+        {"jobs": 10_000, "lead": 6},
+        {"rate": "firings a second"},
+        True,
+        "apscheduler 3",
+        {
+            "apscheduler 3": {"lead": 25}, "apscheduler 3 memory": {"lead": 12}, "huey": {"lead": 12},
+            "apscheduler 4": {"jobs": 1_000, "lead": 25},
+        },
+    ),
+    "light": Race(
+        "50 jobs `every 1 second`, spread over the second, for 20 seconds",
+        "steady",
+        ("aurora async", "aurora sync", "aurora async memory", "apscheduler 3", "apscheduler 3 memory"),
+        {"jobs": 50, "seconds": 20, "lead": 2},
+        {"p50": "ms late, median", "p99": "ms late, 99 of 100", "lost": "lost", "cpu": "of a processor"},
+        False,
+        "apscheduler 3",
+    ),
+    "thousand": Race(
+        "1,000 jobs `every 1 second`, spread over the second, for 30 seconds",
+        "steady",
+        ("aurora async", "aurora sync", "apscheduler 3", "apscheduler 3 memory"),
+        {"jobs": 1_000, "seconds": 30, "lead": 3},
+        {"p50": "ms late, median", "p99": "ms late, 99 of 100", "lost": "lost", "cpu": "of a processor"},
+        False,
+        "apscheduler 3",
+    ),
+    "thousands": Race(
+        "3,000 jobs `every 1 second`, spread over the second, for 60 seconds",
+        "steady",
+        ("aurora async", "aurora sync", "apscheduler 3"),
+        {"jobs": 3_000, "seconds": 60, "lead": 6},
+        {"p50": "ms late, median", "p99": "ms late, 99 of 100", "lost": "lost", "cpu": "of a processor"},
+        False,
+        "apscheduler 3",
+        {"apscheduler 3": {"lead": 12}},
+    ),
+    "create": Race(
+        "Jobs created one by one, and by 100 callers at once",
+        "create",
+        ("aurora async", "aurora plain", "apscheduler 3"),
+        {"jobs": 2_000, "callers": 100},
+        {"alone": "ms each, alone", "rate": "jobs a second, by 100 at once"},
+        False,
+        "apscheduler 3",
+    ),
+}  # fmt: skip
+
+
+def run(race: Race, racer: str) -> dict[str, Any]:
+    """One race of one racer: what it measured."""
+    options = race.options | race.slower.get(racer, {})
+    command = [
+        str(_python(racer)), "-m", "benchmarks.races", racer, race.scenario,
+        *(f"{name}={json.dumps(value)}" for name, value in options.items()),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=HERE.parent, capture_output=True, text=True, timeout=600, check=False, env=_environment()
+    )
+    if done.returncode:
+        return {"wrong": [(done.stderr.strip().splitlines() or ["it died without a word"])[-1]]}
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def _python(racer: str) -> Path:
+    if racer != "apscheduler 4":
+        return Path(sys.executable)
+    python = FOURTH / "bin" / "python"
+    if not python.exists():
+        venv.create(FOURTH, with_pip=True)
+        packages = ["apscheduler==4.0.0a6", "sqlalchemy>=2"]
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+    return python
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def hold(race: Race, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """All racers in turn, so many times."""
+    results: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(rounds):
+        for racer in race.racers:
+            measured = run(race, racer)
+            results[racer].append(measured)
+            numbers = ", ".join(f"{measured[name]:.6g} {unit}" for name, unit in race.tells.items() if name in measured)
+            wrong = f"  WRONG: {'; '.join(measured['wrong'])}" if measured["wrong"] else ""
+            print(f"  {number + 1}/{rounds} {racer}: {numbers}{wrong}", flush=True)
+    return results
+
+
+def table(race: Race, results: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The medians, with the least and the most, and the ratio of each to who is beside."""
+    lines = [
+        "| | " + " | ".join(f"{unit} | ratio" for unit in race.tells.values()) + " |",
+        "|---|" + "---|---|" * len(race.tells),
+    ]
+    for racer in race.racers:
+        cells = []
+        for name in race.tells:
+            mine, theirs = (_numbers(results[each], name) for each in (racer, race.beside))
+            if not mine:
+                cells += ["failed", ""]
+                continue
+            middle = statistics.median(mine)
+            ratio = f"{middle / statistics.median(theirs):.2f}" if theirs and statistics.median(theirs) else ""
+            cells += [f"{_plain(middle)} ({_plain(min(mine))}-{_plain(max(mine))})", ratio]
+        lines.append(f"| {racer} | {' | '.join(cells)} |")
+    return lines
+
+
+def _numbers(results: list[dict[str, Any]], name: str) -> list[float]:
+    return [each[name] for each in results if name in each and not each["wrong"]]
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 or number == round(number) else f"{number:.3g}"
+
+
+def main() -> None:
+    """Hold the races that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("races", nargs="*", choices=[*RACES, []], help="which; all where none is named")
+    parser.add_argument("--rounds", type=int, default=3)
+
+    said = parser.parse_args()
+    for name in said.races or RACES:
+        race = RACES[name]
+        print(f"\n{race.title}", flush=True)
+        print("\n".join(table(race, hold(race, said.rounds))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

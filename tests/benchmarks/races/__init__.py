@@ -1,0 +1,1 @@
+"""Races: schedulers that do the same, one after the other, each in a process of its own."""
