@@ -1,7 +1,7 @@
 """Aurora Scheduler beside its peers: the same races, in turn, each in a process of its own; medians, spread and ratios.
 
-`nox -s bench -- compare` runs all of it, some 40 minutes, and writes `docs/explanation/measured.md` with its plots. By
-hand, from `tests`: `python -m benchmarks.compare burst --rounds 1` prints one of the races.
+`nox -s bench -- compare` runs all of it, some 40 minutes. By hand, from `tests`: `python -m benchmarks.compare burst
+--rounds 1` prints one of the races.
 
 The racers take turns, A B C A B C, so that a machine that gets slower does so for all of them. A race in which
 something was lost, run twice, or not recorded is told as failed and has no number.
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-DOCS = HERE.parents[1] / "docs"
 #: APScheduler 3 and 4 have one name, and need environments of their own.
 FOURTH = HERE.parents[1] / ".nox" / "apscheduler4"
 
@@ -122,7 +121,7 @@ def _python(racer: str) -> Path:
     python = FOURTH / "bin" / "python"
     if not python.exists():
         venv.create(FOURTH, with_pip=True)
-        packages = ["apscheduler==4.0.0a6", "sqlalchemy>=2"]
+        packages = ["apscheduler==4.0.0a6", "sniffio", "sqlalchemy[asyncio]>=2"]  # some of it is not asked for
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 

@@ -27,7 +27,8 @@ class Slots:
             # Those that wake in the same instant wake in any order: all of them are in the queue before one is served.
             await trio.lowlevel.checkpoint()
             self._serve()
-            await granted.wait()
+            if not granted.is_set():
+                await granted.wait()
         except trio.Cancelled:
             if granted.is_set():
                 self.give_back()

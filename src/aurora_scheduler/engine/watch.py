@@ -11,8 +11,6 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
@@ -84,16 +82,19 @@ class LoopWatch:
         #: For how many seconds the loop let the watch wait for its last sign of life.
         self.lag = 0.0
 
-    @contextmanager
-    def over(self, attempt: Attempt) -> Generator[None]:
+    def over(self, attempt: Attempt) -> _Over:
         """Within it the attempt's callback runs in the loop."""
+        return _Over(self, attempt)
+
+    def begin(self, attempt: Attempt) -> None:
+        """The attempt's callback is about to run in the loop."""
         self._running[attempt.execution.id] = attempt
         if self._asleep:
             self._wake.set()
-        try:
-            yield
-        finally:
-            del self._running[attempt.execution.id]
+
+    def end(self, attempt: Attempt) -> None:
+        """It has ended."""
+        del self._running[attempt.execution.id]
 
     async def run(self, performing: trio.Nursery) -> None:
         """Watch this loop until cancelled; the callbacks' tasks are in `performing` and in nurseries of their own."""
@@ -167,6 +168,22 @@ class LoopWatch:
                 "%s had blocked the scheduler's loop for %.1f s; now it goes on", blocking, now - blocking.since,
                 extra={"job_id": execution.job_id, "execution_id": execution.id},
             )  # fmt: skip
+
+
+class _Over:
+    """A block in which the callback of an attempt runs; a class, since every firing of an async one enters it."""
+
+    __slots__ = ("_attempt", "_watch")
+
+    def __init__(self, watch: LoopWatch, attempt: Attempt) -> None:
+        self._watch = watch
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        self._watch.begin(self._attempt)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._watch.end(self._attempt)
 
 
 def _running_task(nursery: trio.Nursery) -> trio.lowlevel.Task | None:
