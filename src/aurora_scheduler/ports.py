@@ -75,6 +75,8 @@ class Notes:
     """The rows that were written, in order."""
     changes: list[Change] = field(default_factory=list)
     """What else happened to jobs."""
+    known: set[int] = field(default_factory=set)
+    """The numbers of changes that the engine here made itself."""
 
     @property
     def ended(self) -> list[Execution]:
@@ -86,6 +88,7 @@ class Notes:
         self.touched.update(others.touched)
         self.rows += others.rows
         self.changes += others.changes
+        self.known |= others.known
 
 
 class Refused(Exception):
@@ -140,8 +143,11 @@ class Store(Protocol):
         """Cease to be the owner."""
         ...
 
-    def commit(self, commit: Commit) -> None:
-        """Write one decision. Raises `Stale`, `Fenced` or `AlreadyRecorded`."""
+    def commit(self, commit: Commit, *, is_known: bool = False) -> None:
+        """Write one decision. Raises `Stale`, `Fenced` or `AlreadyRecorded`.
+
+        With `is_known` whoever fires the jobs here has decided it himself, and is not told.
+        """
         ...
 
     def insert(self, job: Job) -> None:
@@ -219,7 +225,10 @@ class Store(Protocol):
         ...
 
     def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
-        """The number of the last change there is, and the ids of the jobs changed after `number`."""
+        """The number of the last change there is, and the ids of the jobs changed after `number`.
+
+        Without what was known here when it was committed.
+        """
         ...
 
     def crowded(self, keep: int, most: int) -> list[str]:

@@ -36,7 +36,7 @@ class Ticket(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wakers: list[Callable[[], None]] = []
+        self._wakers: list[Callable[[], object]] = []
         self._value: T | None = None
         self._error: BaseException | None = None
         self._answered = False
@@ -72,12 +72,20 @@ class Ticket(Generic[T]):
         for wake in wakers:
             wake()
 
-    def on_answer(self, wake: Callable[[], None]) -> bool:
+    def on_answer(self, wake: Callable[[], object]) -> bool:
         """Have `wake` called, from the answering thread, at the answer; False if the answer is there already."""
         with self._lock:
             if not self._answered:
                 self._wakers.append(wake)
             return not self._answered
+
+    def then(self, call: Callable[[Ticket[T]], object]) -> None:
+        """Have `call` called with this ticket in the running Trio loop, once it is answered; at once where it is.
+
+        For who has nothing to wait for: what is to be done then is done whatever is cancelled meanwhile.
+        """
+        if not self.on_answer(partial(_trio_bell().ring, partial(call, self))):
+            call(self)
 
     def on_failure(self, tell: Callable[[BaseException], object]) -> None:
         """Have `tell` called with the error, from the answering thread, if the call fails."""
@@ -171,10 +179,10 @@ class _Bell:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._wakes: deque[Callable[[], None]] = deque()
+        self._wakes: deque[Callable[[], object]] = deque()
         self._is_rung = False
 
-    def ring(self, wake: Callable[[], None]) -> None:
+    def ring(self, wake: Callable[[], object]) -> None:
         """Have `wake` called in the loop."""
         self._wakes.append(wake)  # first: who finds the bell rung has it called by whoever comes for that
         if not self._is_rung:

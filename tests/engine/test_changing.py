@@ -249,10 +249,10 @@ class TestRunningByHand:
         assert (world.row(execution).status, world.row(execution).reason) == (ExecutionStatus.SKIPPED, "overlap")
 
     async def test_runs_asked_for_at_one_moment_are_firings_of_their_own(self, world):
-        job = world.create("by hand", "every 1 day", lambda call: None)
+        job = world.create("by hand", "every 1 day", sleeping(10))
         await world.start()
         asked = [world.run_by_hand(job) for _ in range(3)]
-        await world.run(1)
+        await world.run(20)
         assert sorted(world.row(each).scheduled - START for each in asked) == [0, 1, 2]
         assert sorted(world.row(each).status for each in asked) == [
             ExecutionStatus.SKIPPED, ExecutionStatus.SKIPPED, ExecutionStatus.SUCCEEDED,

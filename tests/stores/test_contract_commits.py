@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from aurora_scheduler.errors import JobExistsError, StoreError
-from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, JobStatus
-from aurora_scheduler.ports import AlreadyRecorded, Fenced, Refused, Stale
+from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Refused, Stale
 from stores.making import NOW, OWNER, STORES, add, insert, make_execution, make_job, undone
 
 FINAL = [status for status in ExecutionStatus if status.is_final]
@@ -441,3 +441,36 @@ def test_a_closed_store_says_so(store):
         store.jobs()
     with pytest.raises(StoreError, match="closed"), store.transaction():
         pass
+
+
+def test_what_the_engine_here_has_decided_itself_it_is_not_told(store):
+    def paused(job: Job, at: int) -> Commit:
+        change = Change(job_id=job.id, generation=1, at=at, kind=ChangeKind.DEACTIVATED, detail="by itself")
+        return Commit(job=replace(job, version=job.version + 1), change=change)
+
+    job, other = make_job("a"), make_job("b")
+    insert(store, job, other)
+    seen, _ = store.changes_since(0)
+    store.notes = Notes()
+    with store.transaction():
+        store.commit(paused(job, NOW), is_known=True)
+        assert list(store.notes.touched) == []
+        store.commit(paused(other, NOW))
+    assert list(store.notes.touched) == ["b"]
+    assert len(store.changes_of(job)) == 1
+    later, ids = store.changes_since(seen)
+    assert (later, list(ids)) == (seen + 2, ["b"])
+
+
+def test_a_change_that_was_taken_back_hides_no_other_of_its_number(store):
+    job = make_job("a")
+    insert(store, job)
+    seen, _ = store.changes_since(0)
+    change = Change(job_id="a", generation=1, at=NOW, kind=ChangeKind.DEACTIVATED, detail="by itself")
+    with undone(store.transaction()):
+        store.commit(Commit(job=replace(job, version=job.version + 1), change=change), is_known=True)
+    with store.transaction():
+        with undone(store.savepoint()):
+            store.commit(Commit(job=replace(job, version=job.version + 1), change=change), is_known=True)
+        store.record(change)
+    assert list(store.changes_since(seen)[1]) == ["a"]

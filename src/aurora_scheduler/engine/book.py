@@ -22,10 +22,11 @@ from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import beyond, pass_over, resolved, rewound, standing
+from aurora_scheduler.rules import Claim, beyond, pass_over, resolved, rewound, standing
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
+from aurora_scheduler.tickets import Ticket
 from aurora_scheduler.values import replace
 
 __all__ = ["Book"]
@@ -71,6 +72,8 @@ class Book:
         self._entries: dict[str, Entry] = {}
         #: Set while there are jobs that cannot run here, or were a moment ago.
         self.unresolved = trio.Event()
+        #: How many claims are being written.
+        self._claims = 0
         self._idle = trio.Event()
         self._to_cancel: Mapping[str, str] = {}
         self._changed: dict[str, None] = {}
@@ -142,13 +145,44 @@ class Book:
 
     async def commit(self, entry: Entry, commit: Commit) -> None:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
-        await self.writer.write(partial(_commit, commit=commit, now=self.clock.now())).wait()
+        await self.hand_in(commit).wait()
+        self.apply(entry, commit)
+
+    def hand_in(self, commit: Commit) -> Ticket[None]:
+        """Have a decision written; it is brought into the book by `apply`, when it is."""
+        return self.writer.write(partial(_commit, commit=commit, now=self.clock.now()))
+
+    def apply(self, entry: Entry, commit: Commit) -> None:
+        """Bring a decision that is written into the book."""
         entry.apply(commit)
         self._note_unresolved(entry)
         for row in commit.moved:
             attempt = self.attempts.get(row.id)
             if attempt is not None and row.status is ExecutionStatus.CANCELLING:
                 attempt.note_cancelling(row.reason or Reason.BY_HAND)
+
+    def claim(self, entry: Entry, claim: Claim) -> Ticket[None]:
+        """Have a claim written, and its execution begin then, and only then; the job's task is nudged either way.
+
+        It has its slot already. Nobody has to wait: whoever pauses the job meanwhile finds the attempt running.
+        """
+        entry.claiming.append(claim.execution.id)
+        self._claims += 1
+        ticket = self.hand_in(claim.commit)
+        ticket.then(partial(self._claimed, entry, claim))
+        return ticket
+
+    def _claimed(self, entry: Entry, claim: Claim, ticket: Ticket[None]) -> None:
+        entry.claiming.remove(claim.execution.id)
+        self._claims -= 1
+        if ticket.error is None and self.performing is not None:
+            self.apply(entry, claim.commit)
+            self.launch(entry, claim.execution)
+        else:
+            entry.note_unanswered(claim.execution.id)
+            self.slots.give_back()
+        entry.nudge()
+        self._note_idle()
 
     async def passing_over(self, entry: Entry) -> Commit:
         """What takes the job past instants that have their record already."""
@@ -261,14 +295,26 @@ class Book:
         self.slots.give_back()
         entry.note_ended()
         self._forget_if_over(entry)
-        if not self.attempts:
-            self._idle.set()
+        self._note_idle()
+
+    async def until_claimed(self) -> None:
+        """Wait until no claim is being written."""
+        while self._claims:
+            await self._until_idler()
 
     async def until_idle(self) -> None:
-        """Wait until no attempt runs."""
-        while self.attempts:
+        """Wait until no attempt runs, and none is about to."""
+        while self.attempts or self._claims:
+            await self._until_idler()
+
+    async def _until_idler(self) -> None:
+        if self._idle.is_set():
             self._idle = trio.Event()
-            await self._idle.wait()
+        await self._idle.wait()
+
+    def _note_idle(self) -> None:
+        if not self.attempts or not self._claims:
+            self._idle.set()
 
     # -- jobs that cannot run here ------------------------------------------------------------------------------
 
@@ -304,7 +350,7 @@ def _commit(store: Store, commit: Commit, now: int) -> None:
             records = store.recorded(job, row.scheduled, row.last_scheduled)
             if standing(job, records, row.scheduled, now):
                 raise AlreadyRecorded(row.id)
-    store.commit(commit)
+    store.commit(commit, is_known=True)
 
 
 def _is_known(zone: str) -> bool:

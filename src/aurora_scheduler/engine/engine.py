@@ -97,16 +97,19 @@ class Engine:
         """
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self.book.alarms.run)
-            async with trio.open_nursery() as performing:
-                self.book.performing = performing
-                if self.settings.watch_loop:
-                    keeping.start_soon(self._watch.run, performing)
-                async with trio.open_nursery() as tending:
-                    tending.start_soon(self._own_and_load, keeping, tending)
-                    await self._stopping.wait()
-                    self.book.tending = None
-                    tending.cancel_scope.cancel()
-                await self._end_attempts(keeping)
+            try:
+                async with trio.open_nursery() as performing:
+                    self.book.performing = performing
+                    if self.settings.watch_loop:
+                        keeping.start_soon(self._watch.run, performing)
+                    async with trio.open_nursery() as tending:
+                        tending.start_soon(self._own_and_load, keeping, tending)
+                        await self._stopping.wait()
+                        self.book.tending = None
+                        tending.cancel_scope.cancel()
+                    await self._end_attempts(keeping)
+            finally:
+                self.book.performing = None
             keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
@@ -203,6 +206,8 @@ class Engine:
 
     async def _end_attempts(self, keeping: trio.Nursery) -> None:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""
+        with trio.CancelScope(shield=True):
+            await self.book.until_claimed()
         with trio.move_on_after(self._drain):
             await self.book.until_idle()
         for attempt in self.book.attempts.values():

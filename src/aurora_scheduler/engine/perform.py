@@ -20,6 +20,7 @@ from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatu
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
 from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.tickets import Ticket
 from aurora_scheduler.values import replace
 
 __all__ = ["perform"]
@@ -33,19 +34,47 @@ _NOT_HELD = "its end could not be written"
 
 
 async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
-    """Run the callback of a claimed execution and write its end."""
+    """Run the callback of a claimed execution, and have its end written."""
     try:
         current_execution.set(attempt.execution.id)
         attempt.came_to = await _run(book, entry, attempt)
-        attempt.finish(book.clock)
-        with trio.CancelScope(shield=True):
-            await _write_end(book, entry, attempt)
     except SchedulerStopped:
-        ended, outcome = attempt.execution, _outcome_of(attempt)
-        _log.error(
-            "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
-            ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
-        )  # fmt: skip
+        _tell_lost(attempt)
+        book.attempt_ended(entry, attempt)
+    except BaseException:
+        book.attempt_ended(entry, attempt)
+        raise
+    else:
+        attempt.finish(book.clock)
+        _hand_in_end(book, entry, attempt)
+
+
+def _hand_in_end(book: Book, entry: Entry, attempt: Attempt) -> None:
+    """Have the end written. Mostly that goes well, and nobody waits for it; else a task keeps trying."""
+    outcome = _outcome_of(attempt)
+    commit = _settled(book, entry, attempt, outcome)
+
+    def look(ticket: Ticket[None]) -> None:
+        error = ticket.error
+        if isinstance(error, (Refused, *AWAY)) and book.performing is not None:
+            book.performing.start_soon(_keep_writing_end, book, entry, attempt, commit, error)
+            return
+        if error is None:
+            book.apply(entry, commit)
+            _report(attempt, commit, outcome)
+        else:
+            _tell_lost(attempt)
+        book.attempt_ended(entry, attempt)
+
+    book.hand_in(commit).then(look)
+
+
+async def _keep_writing_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit, error: Exception) -> None:
+    try:
+        with trio.CancelScope(shield=True):
+            await _write_end(book, entry, attempt, commit, error)
+    except SchedulerStopped:
+        _tell_lost(attempt)
     finally:
         book.held.discard(attempt)
         book.attempt_ended(entry, attempt)
@@ -118,42 +147,51 @@ def _as_timed_out(ran: float) -> Outcome:
     return Outcome(status=ExecutionStatus.TIMED_OUT, reason=Reason.TIMEOUT, result=result, error=error)
 
 
-async def _write_end(book: Book, entry: Entry, attempt: Attempt) -> None:
-    """Settle and commit, as often as it takes: the job may have changed, the store may be away for a while."""
+async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit, error: Exception) -> None:
+    """After a first `error`: settle anew and commit, as often as it takes.
+
+    The job may have changed, the store may be away for a while.
+    """
     pauses = Pauses()
     deaths = 0
     while True:
-        outcome = _outcome_of(attempt)
-        ended = attempt.as_ended()
-        others = len(entry.attempts) - 1
-        job = None if book.is_gone(entry) else entry.job
-        waiting = () if job is None else entry.waiting
-        now = book.clock.now()
-        if outcome is _LOST:
-            commit = recover(job, waiting, others, ended, deaths, now, new_id=book.clock.new_id, cause=_NOT_HELD)
-        else:
-            commit = settle(job, waiting, others, ended, outcome, now, new_id=book.clock.new_id)
-        try:
-            await book.commit(entry, commit)
-        except Fenced:
-            if await _is_written(book, commit.moved[0]):
-                return
-            _log.error(
-                "execution %s of job %r was given to another owner; its end (%s) is not recorded",
-                ended.id, ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
-            )  # fmt: skip
+        ended = attempt.execution
+        if isinstance(error, Fenced):
+            if not await _is_written(book, commit.moved[0]):
+                _log.error(
+                    "execution %s of job %r was given to another owner; its end (%s) is not recorded",
+                    ended.id, ended.job_name, _outcome_of(attempt).status,
+                    extra={"job_id": ended.job_id, "execution_id": ended.id},
+                )  # fmt: skip
             return
-        except Refused:
+        if isinstance(error, Refused):
             await pauses.after_refusal(f"the end of execution {ended.id}")
             await book.load([entry.job.id])
-        except AWAY as error:
+        else:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
             if attempt.came_to is not None and not _hold(book, attempt):
                 deaths = await _deaths(book, ended)
             await pauses.wait()
+        outcome = _outcome_of(attempt)
+        commit = _settled(book, entry, attempt, outcome, deaths)
+        try:
+            await book.commit(entry, commit)
+        except (Refused, *AWAY) as again:
+            error = again
         else:
-            _report(ended, commit, outcome)
+            _report(attempt, commit, outcome)
             return
+
+
+def _settled(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome, deaths: int = 0) -> Commit:
+    """What is to be written of an attempt that came to `outcome`, and whose firing was lost `deaths` times before."""
+    ended, others = attempt.as_ended(), len(entry.attempts) - 1
+    job = None if book.is_gone(entry) else entry.job
+    waiting = () if job is None else entry.waiting
+    now, new_id = book.clock.now(), book.clock.new_id
+    if outcome is _LOST:
+        return recover(job, waiting, others, ended, deaths, now, new_id=new_id, cause=_NOT_HELD)
+    return settle(job, waiting, others, ended, outcome, now, new_id=new_id)
 
 
 def _hold(book: Book, attempt: Attempt) -> bool:
@@ -192,7 +230,8 @@ async def _is_written(book: Book, ended: Execution) -> bool:
     return (row.status, row.finished) == (ended.status, ended.finished)
 
 
-def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:
+def _report(attempt: Attempt, commit: Commit, outcome: Outcome) -> None:
+    ended = attempt.execution
     extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
     if outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT):
         _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
@@ -200,3 +239,11 @@ def _report(ended: Execution, commit: Commit, outcome: Outcome) -> None:
         _log.debug("job %r: %s", ended.job_name, outcome.status, extra=extra)
     if commit.change is not None and commit.change.kind is ChangeKind.DEACTIVATED:
         _log.error("job %r is deactivated: %s", ended.job_name, commit.change.detail, extra=extra)
+
+
+def _tell_lost(attempt: Attempt) -> None:
+    ended, outcome = attempt.execution, _outcome_of(attempt)
+    _log.error(
+        "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
+        ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
+    )  # fmt: skip

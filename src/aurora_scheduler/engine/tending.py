@@ -71,30 +71,21 @@ async def _next_step(book: Book, entry: Entry) -> Step:
 
 
 async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
-    """Commit the claim, then start the callback: never the other way round, and never only the first.
-
-    Between the two there is no checkpoint, and the scope that puts the job to rest is held off: whoever pauses the job
-    while its claim is being committed finds the attempt running.
-    """
-    waited = await book.slots.take(claim.execution.due)
-    started = False
-    try:
-        if waited:
-            # Time went by: what is claimed is what is due now.
+    """Have the claim written, and the callback begin then: never the other way round, and never only the first."""
+    if await book.slots.take(claim.execution.due):
+        # Time went by: what is claimed is what is due now.
+        step: Step | None = None
+        try:
             step = await _next_step(book, entry)
+        finally:
             if not isinstance(step, Claim):
-                return
-            claim = step
-        with trio.CancelScope(shield=True):
-            entry.claiming.append(claim.execution.id)
-            try:
-                await book.commit(entry, claim.commit)
-                book.launch(entry, claim.execution)
-                started = True
-            finally:
-                entry.claiming.remove(claim.execution.id)
-                if not started:
-                    entry.note_unanswered(claim.execution.id)
-    finally:
-        if not started:
-            book.slots.give_back()
+                book.slots.give_back()
+        if not isinstance(step, Claim):
+            return
+        claim = step
+    written = book.claim(entry, claim)
+    await trio.lowlevel.checkpoint()
+    while claim.execution.id in entry.claiming:
+        entry.begin_deciding()
+        await entry.until_nudged()
+    written.result()

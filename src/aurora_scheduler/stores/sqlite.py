@@ -62,6 +62,8 @@ class SqliteStore:
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
         self._must_last = False
+        #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
+        self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
         self._outer_notes: list[Notes] = []
         self._place = Place(path, beside)
@@ -174,6 +176,7 @@ class SqliteStore:
                     if error is not None:
                         raise error
                     sql.execute("COMMIT")
+                    self._known |= self.notes.known
                 except BaseException:
                     self.notes = Notes()
                     if sql.in_transaction:
@@ -249,7 +252,7 @@ class SqliteStore:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit, *, is_known: bool = False) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
         sql, job = self._connection, commit.job
         self._must_last = self._must_last or commit.must_last
@@ -269,7 +272,7 @@ class SqliteStore:
                 raise
             raise AlreadyRecorded(str(error)) from error
         if commit.change is not None:
-            self.record(commit.change)
+            self.record(commit.change, is_known=is_known)
         self.notes.rows += (*commit.moved, *commit.new)
 
     def insert(self, job: Job) -> None:
@@ -301,13 +304,16 @@ class SqliteStore:
             raise Stale(job.id)
         self.notes.touched[job.id] = None
 
-    def record(self, change: Change) -> None:
+    def record(self, change: Change, *, is_known: bool = False) -> None:
         """Add a line to the job's own history; its number tells other processes what to load anew."""
-        self._connection.execute(
+        added = self._connection.execute(
             f"INSERT INTO aurora_job_changes ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
             (change.job_id, change.generation, change.at, change.kind.value, change.detail),
         )
-        self.notes.touched[change.job_id] = None
+        if is_known:
+            self.notes.known.add(added.lastrowid or 0)
+        else:
+            self.notes.touched[change.job_id] = None
         self.notes.changes.append(change)
 
     def next_generation(self, job_id: str) -> int:
@@ -464,13 +470,12 @@ class SqliteStore:
 
     def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
         """The last change's number, and the jobs changed after `number`, each once."""
+        select = "SELECT number, job_id FROM aurora_job_changes WHERE number > ? ORDER BY number"
         with translated(self.path):
-            rows = fetched(
-                self._connection,
-                "SELECT number, job_id FROM aurora_job_changes WHERE number > ? ORDER BY number",
-                (number,),
-            )
-        ids = dict.fromkeys(job_id for _, job_id in rows if isinstance(job_id, str))
+            rows = fetched(self._connection, select, (number,))
+        ids = dict.fromkeys(job_id for one, job_id in rows if isinstance(job_id, str) and one not in self._known)
+        if rows:
+            self._known = {one for one in self._known if one > rows[-1][0]}
         return (rows[-1][0] if rows else number), list(ids)
 
     # -- retention and backup -----------------------------------------------------------------------------------
