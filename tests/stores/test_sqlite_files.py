@@ -455,3 +455,28 @@ def test_what_must_last_is_written_through_whatever_the_durability(path, monkeyp
         found.append(synced == [f"{path}-wal"])
     store.close()
     assert found == syncs
+
+
+@pytest.mark.parametrize("notices", ["the reader", "nobody", "the writer"])
+def test_what_is_in_the_log_goes_with_a_file_that_is_taken_away_whoever_notices(path, notices):
+    store = SqliteStore(str(path))
+    store.open()
+    assert store.own(OWNER)
+    reader = store.reader()
+    reader.open()
+    insert(store, make_job("a"), make_job("b"))
+    elsewhere = path.with_name("elsewhere.db")
+    path.rename(elsewhere)
+    path.write_text("Dear diary,\n" * 1000)
+    if notices == "the reader":
+        with pytest.raises(StoreError):
+            reader.jobs()
+    elif notices == "the writer":
+        with pytest.raises(StoreError), store.transaction():
+            pass
+    reader.close()
+    store.close()
+    again = SqliteStore(str(elsewhere))
+    again.open()
+    assert [job.id for job in again.jobs()] == ["a", "b"]
+    again.close()

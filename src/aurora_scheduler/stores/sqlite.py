@@ -70,7 +70,7 @@ class SqliteStore:
         self._checkpoints = Checkpoints(beside)
 
     def __repr__(self) -> str:
-        return f"<SqliteStore {self.path!r}{' (owner)' if self._is_owner else ''}>"
+        return f"<SqliteStore {self.path!r}{' (owner)' * self._is_owner}>"
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class SqliteStore:
                     self._sql = self._connect()
                     self._place.remember()
                     return
-                look = nullcontext() if self.in_memory else looked_at(self.path, self._inspect)
+                look = nullcontext() if self.in_memory else looked_at(self.path, lambda sql: inspect(sql, self.path))
                 with self._write_lock, look:
                     self._sql = self._connect()
                     try:
@@ -101,11 +101,8 @@ class SqliteStore:
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=locks.PATIENCE, isolation_level=None, cached_statements=256)
 
-    def _inspect(self, sql: sqlite3.Connection) -> bool:
-        return inspect(sql, self.path)
-
     def _prepare(self, sql: sqlite3.Connection) -> None:
-        if self._inspect(sql):
+        if inspect(sql, self.path):
             sql.execute("BEGIN IMMEDIATE")
             try:
                 migrate(sql, self.path)
@@ -131,8 +128,9 @@ class SqliteStore:
         """
         try:
             if self._sql is not None:
-                # Of a file that is not in its place, SQLite itself neither moves nor removes the log.
-                with translated(self.path), self._write_lock if self._is_in_place() else nullcontext():
+                if not (is_in_place := self._is_in_place()):  # then SQLite itself neither moves nor removes the log
+                    self._save_what_is_logged()
+                with translated(self.path), self._write_lock if is_in_place else nullcontext():
                     self._sql.close()
                     self._sql = None
         finally:
@@ -219,11 +217,14 @@ class SqliteStore:
         """
         if self._is_in_place():
             return
+        self._save_what_is_logged()
+        raise StoreError(self.path, self._place.loss())
+
+    def _save_what_is_logged(self) -> None:
+        """What is in the log belongs to the file that was taken away; it would be lost, or mixed with another's."""
         if self._is_owner and self._sql is not None:
-            # What is in the log belongs to that file, and would be lost, or mixed with what is opened by the name next.
             with suppress(StoreError, sqlite3.Error), self._write_lock:
                 self._checkpoints.move(self._sql)
-        raise StoreError(self.path, self._place.loss())
 
     def _is_in_place(self) -> bool:
         return self.in_memory or self._place.is_kept()
