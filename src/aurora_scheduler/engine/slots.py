@@ -22,12 +22,13 @@ class Slots:
         """Take a slot, waiting behind those that were due earlier. Whether it had to wait."""
         granted = trio.Event()
         heapq.heappush(self._queue, (due, next(self._order), granted))
-        waits = self._free <= 0
+        waits = False
         try:
             # Those that wake in the same instant wake in any order: all of them are in the queue before one is served.
             await trio.lowlevel.checkpoint()
             self._serve()
-            if not granted.is_set():
+            waits = not granted.is_set()
+            if waits:
                 await granted.wait()
         except trio.Cancelled:
             if granted.is_set():
