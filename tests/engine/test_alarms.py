@@ -27,12 +27,12 @@ def woken():
 
 
 def sleeper(alarms, woken, name):
-    """An entry, and the coroutine function that has it sleep and then notes when it woke."""
+    """An entry, and the coroutine function that has its task sleep and then notes when it woke."""
     entry = Entry(make_job(name))
 
     async def sleep(seconds):
         entry.begin_deciding()
-        await alarms.sleep(entry, seconds)
+        await alarms.sleep(entry.nudged, seconds)
         woken.append((name, trio.current_time()))
 
     return entry, sleep
@@ -80,6 +80,21 @@ async def test_who_sets_an_alarm_before_anybody_keeps_the_time_is_woken_all_the_
     nursery.start_soon(alarms.run)
     await trio.testing.wait_all_tasks_blocked()
     assert woken == [("it", 5)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_task_on_its_way_out_takes_no_alarm_from_the_one_in_its_place(autojump_clock, alarms, woken, nursery):
+    nursery.start_soon(alarms.run)
+    entry, sleep = sleeper(alarms, woken, "the new one")
+    with trio.CancelScope() as old:
+        async with trio.open_nursery() as both:
+            both.start_soon(alarms.sleep, entry.nudged, 10)
+            await trio.testing.wait_all_tasks_blocked()
+            entry.nudge()
+            nursery.start_soon(sleep, 10)
+            old.cancel()
+    await trio.sleep(3600)
+    assert woken == [("the new one", pytest.approx(10))]
     nursery.cancel_scope.cancel()
 
 

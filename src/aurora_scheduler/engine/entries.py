@@ -87,7 +87,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("_nudged", "alarm", "attempts", "claiming", "job", "scope", "unanswered", "waiting")
+    __slots__ = ("attempts", "claiming", "job", "nudged", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -101,9 +101,8 @@ class Entry:
         self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
-        #: When it is to be nudged, by the monotonic clock; None: it does not sleep, or until something happens.
-        self.alarm: float | None = None
-        self._nudged = trio.Event()
+        #: Set when the job's task is to decide anew; another one after each `begin_deciding`.
+        self.nudged = trio.Event()
 
     def __repr__(self) -> str:
         return f"<Entry {self.job.name!r} {self.job.status} | {len(self.attempts)} running | next {self.job.next_fire}>"
@@ -152,7 +151,7 @@ class Entry:
 
     def nudge(self) -> None:
         """Wake the job's task, so that it decides anew."""
-        self._nudged.set()
+        self.nudged.set()
 
     def note_ended(self) -> None:
         """An attempt is over: that matters to a job with firings that wait, or with none to come any more.
@@ -162,11 +161,7 @@ class Entry:
         if self.waiting or self.job.next_due is None:
             self.nudge()
 
-    async def until_nudged(self) -> None:
-        """Wait for that."""
-        await self._nudged.wait()
-
     def begin_deciding(self) -> None:
         """From here on a nudge means that something happened after what is being looked at."""
-        if self._nudged.is_set():
-            self._nudged = trio.Event()
+        if self.nudged.is_set():
+            self.nudged = trio.Event()

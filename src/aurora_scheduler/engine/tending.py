@@ -40,7 +40,7 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Sleep(until=until):
                     # The clock has gone on since the decision: what was still to come may have come.
                     seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
-                    await book.alarms.sleep(entry, seconds)
+                    await book.alarms.sleep(entry.nudged, seconds)
                 case Record(commit=commit):
                     await book.commit(entry, commit)
                 case Claim():
@@ -87,5 +87,5 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
     await trio.lowlevel.checkpoint()
     while claim.execution.id in entry.claiming:
         entry.begin_deciding()
-        await entry.until_nudged()
+        await entry.nudged.wait()
     written.result()
