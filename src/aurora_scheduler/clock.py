@@ -12,7 +12,7 @@ from functools import partial
 import trio
 
 from aurora_scheduler.ports import Timer
-from aurora_scheduler.timers import DeadlineTimer, kernel_timer, set_timer, until_set
+from aurora_scheduler.timers import DeadlineTimer, kernel_timer, set_timer
 
 __all__ = ["Ids", "SystemClock", "new_id", "seeded"]
 
@@ -46,8 +46,8 @@ class SystemClock:
 
         Linux tells it at once, to Python 3.13 or later. Elsewhere a second passes, and it may have been.
         """
-        with set_timer() as file:
-            yield partial(trio.sleep, _LOOK_EVERY) if file is None else partial(until_set, file)
+        with set_timer() as timer:
+            yield partial(trio.sleep, _LOOK_EVERY) if timer is None else timer.wait
 
 
 class Ids:

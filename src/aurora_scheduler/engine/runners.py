@@ -69,13 +69,16 @@ class Runners:
     async def _in_trio(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         attempt.make_interruptible()
         attempt.begin(self._clock)
+        self._watch.begin(attempt)
         try:
-            with self._watch.over(attempt), attempt.scope:
+            with attempt.scope:
                 return returned(await function(**arguments))
         except BaseException as error:
             if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
                 raise  # it is not this attempt that is cancelled, it is the engine
             return raised(error)
+        finally:
+            self._watch.end(attempt)
         return _CANCELLED
 
     async def _in_thread(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:

@@ -69,7 +69,7 @@ class _Sign:
 
 
 class LoopWatch:
-    """Watches the loop that `run` is run in, while a callback is `over` it. For real time only."""
+    """Watches the loop that `run` is run in, between the `begin` and the `end` of callbacks. For real time only."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -81,10 +81,6 @@ class LoopWatch:
         self.blocking: Blocking | None = None
         #: For how many seconds the loop let the watch wait for its last sign of life.
         self.lag = 0.0
-
-    def over(self, attempt: Attempt) -> _Over:
-        """Within it the attempt's callback runs in the loop."""
-        return _Over(self, attempt)
 
     def begin(self, attempt: Attempt) -> None:
         """The attempt's callback is about to run in the loop."""
@@ -168,22 +164,6 @@ class LoopWatch:
                 "%s had blocked the scheduler's loop for %.1f s; now it goes on", blocking, now - blocking.since,
                 extra={"job_id": execution.job_id, "execution_id": execution.id},
             )  # fmt: skip
-
-
-class _Over:
-    """A block in which the callback of an attempt runs; a class, since every firing of an async one enters it."""
-
-    __slots__ = ("_attempt", "_watch")
-
-    def __init__(self, watch: LoopWatch, attempt: Attempt) -> None:
-        self._watch = watch
-        self._attempt = attempt
-
-    def __enter__(self) -> None:
-        self._watch.begin(self._attempt)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._watch.end(self._attempt)
 
 
 def _running_task(nursery: trio.Nursery) -> trio.lowlevel.Task | None:
