@@ -150,6 +150,13 @@ class Store(Protocol):
         """
         ...
 
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """Write decisions of whoever fires the jobs here, all of them or none.
+
+        Raises `Refused` where one does not fit; what was written before that is to be taken back.
+        """
+        ...
+
     def insert(self, job: Job) -> None:
         """Add a job. Raises `JobExistsError`."""
         ...
@@ -253,6 +260,16 @@ class Writer(Protocol):
 
     def write(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work` in a transaction, with whatever else is queued; it fails alone."""
+        ...
+
+    def decide(
+        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
+    ) -> None:
+        """Write a decision of whoever fires the jobs here, with whatever else is queued; it fails alone.
+
+        `check` is called before, and raises where it does not fit. `then` is called with the error or None, once it is
+        committed, in whichever thread.
+        """
         ...
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:

@@ -79,14 +79,6 @@ class Ticket(Generic[T]):
                 self._wakers.append(wake)
             return not self._answered
 
-    def then(self, call: Callable[[Ticket[T]], object]) -> None:
-        """Have `call` called with this ticket in the running Trio loop, once it is answered; at once where it is.
-
-        For who has nothing to wait for: what is to be done then is done whatever is cancelled meanwhile.
-        """
-        if not self.on_answer(partial(_trio_bell().ring, partial(call, self))):
-            call(self)
-
     def on_failure(self, tell: Callable[[BaseException], object]) -> None:
         """Have `tell` called with the error, from the answering thread, if the call fails."""
 

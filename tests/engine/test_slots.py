@@ -4,42 +4,86 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
+from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.slots import Slots
 
 pytestmark = pytest.mark.trio
 
 
-async def test_who_was_due_first_is_first_and_only_he_has_not_waited():
-    slots, taken = Slots(1), []
+class Queue:
+    """Slots, and who was granted one, and whether he had waited."""
 
-    async def take(due):
-        taken.append((due, await slots.take(due)))
-        await trio.sleep(0.001)
-        slots.give_back()
+    def __init__(self, total, nursery):
+        mailbox = Mailbox()
+        nursery.start_soon(mailbox.run)
+        self.slots = Slots(total, mailbox)
+        self.granted = []
 
-    async with trio.open_nursery() as nursery:
-        for due in (3, 1, 2):
-            nursery.start_soon(take, due)
-    assert taken == [(1, False), (2, True), (3, True)]
+    def ask(self, due):
+        return self.slots.ask(due, lambda waited: self.granted.append((due, waited)))
 
-
-async def test_where_there_are_enough_nobody_waits():
-    slots, taken = Slots(3), []
-
-    async def take(due):
-        taken.append(await slots.take(due))
-
-    async with trio.open_nursery() as nursery:
-        for due in (3, 1, 2):
-            nursery.start_soon(take, due)
-    assert taken == [False, False, False]
+    async def settle(self):
+        await trio.testing.wait_all_tasks_blocked()
+        granted, self.granted = self.granted, []
+        return granted
 
 
-async def test_who_is_cancelled_while_he_waits_leaves_the_slot_to_the_next():
-    slots = Slots(1)
-    assert await slots.take(1) is False
-    with trio.move_on_after(0.001):
-        await slots.take(2)
-    slots.give_back()
-    assert await slots.take(3) is False
+@pytest.fixture
+def queue_of(nursery):
+    return lambda total: Queue(total, nursery)
+
+
+async def test_who_was_due_first_is_first_and_only_he_has_not_waited(queue_of):
+    queue = queue_of(1)
+    for due in (3, 1, 2):
+        queue.ask(due)
+    for expected in ((1, False), (2, True), (3, True)):
+        assert await queue.settle() == [expected]
+        queue.slots.give_back()
+
+
+async def test_it_does_not_matter_who_of_the_same_instant_asks_first(queue_of, nursery):
+    queue, woken = queue_of(2), trio.Event()
+
+    async def ask(due):
+        await woken.wait()
+        queue.ask(due)
+
+    for due in (5, 3, 1, 2, 4):
+        nursery.start_soon(ask, due)
+    await queue.settle()
+    woken.set()
+    assert await queue.settle() == [(1, False), (2, False)]
+
+
+async def test_where_there_are_enough_nobody_waits(queue_of):
+    queue = queue_of(3)
+    for due in (3, 1, 2):
+        queue.ask(due)
+    assert await queue.settle() == [(1, False), (2, False), (3, False)]
+
+
+async def test_who_leaves_while_he_waits_leaves_the_slot_to_the_next(queue_of):
+    queue = queue_of(1)
+    queue.ask(1)
+    assert await queue.settle() == [(1, False)]
+    place = queue.ask(2)
+    queue.ask(3)
+    assert await queue.settle() == []
+    place.leave()
+    queue.slots.give_back()
+    assert await queue.settle() == [(3, True)]
+
+
+async def test_a_slot_that_was_taken_anyway_has_to_be_given_back_as_well(queue_of):
+    queue = queue_of(1)
+    queue.slots.take_anyway()
+    queue.slots.take_anyway()
+    queue.ask(1)
+    assert await queue.settle() == []
+    queue.slots.give_back()
+    assert await queue.settle() == []
+    queue.slots.give_back()
+    assert await queue.settle() == [(1, True)]

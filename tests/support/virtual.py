@@ -81,6 +81,7 @@ class World(trio.abc.Clock):
         self.clock = VirtualClock(self.mock, START)
         self._driver = Driver(self.mock)
         self._driver.check = self._see_that_it_lives
+        self._driver.count_idle = lambda: 0 if self.engine is None else self.engine.idle_threads
         self.path = path
         self.calls: list[Call] = []
         self.final: dict[str, Execution] = {}

@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import trio
 
 from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.lookup import Callbacks
+from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
+from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import Claim, beyond, pass_over, resolved, rewound, standing
+from aurora_scheduler.rules import Claim, beyond, claimed_now, pass_over, resolved, rewound, standing
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
-from aurora_scheduler.tickets import Ticket
 from aurora_scheduler.values import replace
 
 __all__ = ["Book"]
@@ -37,7 +39,7 @@ _log = logger("engine")
 class Book:
     """The jobs that are looked after here, and the attempts that run.
 
-    `tend` is the task of one job, `perform` that of one attempt: coroutine functions that get the book itself.
+    `tend` is the task of one job, a coroutine function; `begin` begins one attempt. Both get the book itself.
     """
 
     def __init__(
@@ -45,16 +47,19 @@ class Book:
         writer: Writer,
         clock: Clock,
         owner: str,
+        mailbox: Mailbox,
         runners: Runners,
         slots: Slots,
         callbacks: Callbacks,
         *,
         tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
-        perform: Callable[[Book, Entry, Attempt], Awaitable[None]],
+        begin: Callable[[Book, Entry, Attempt], None],
     ) -> None:
         self.writer = writer
         self.clock = clock
         self.owner = owner
+        #: What answers from other threads come by: its task is the last that runs among the attempts.
+        self.mailbox = mailbox
         self.runners = runners
         self.slots = slots
         self.callbacks = callbacks
@@ -68,7 +73,7 @@ class Book:
         #: Where the attempts run.
         self.performing: trio.Nursery | None = None
         self._tend = tend
-        self._perform = perform
+        self._begin = begin
         self._entries: dict[str, Entry] = {}
         #: Set while there are jobs that cannot run here, or were a moment ago.
         self.unresolved = trio.Event()
@@ -145,43 +150,66 @@ class Book:
 
     async def commit(self, entry: Entry, commit: Commit) -> None:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
-        await self.hand_in(commit).wait()
+        await self.writer.write(partial(_commit, commit=commit, now=self.clock.now())).wait()
         self.apply(entry, commit)
 
-    def hand_in(self, commit: Commit) -> Ticket[None]:
-        """Have a decision written; it is brought into the book by `apply`, when it is."""
-        return self.writer.write(partial(_commit, commit=commit, now=self.clock.now()))
+    def hand_in(self, commit: Commit, then: Callable[..., object], *args: Any) -> None:
+        """Have a decision written; then `then(*args, error)` is called here, with None for the error if all is well."""
+        check = None
+        if any(row.count > 1 for row in commit.new):
+            check = partial(_check, commit=commit, now=self.clock.now())
+        self.writer.decide(commit, check, partial(self.mailbox.put, then, *args))
 
     def apply(self, entry: Entry, commit: Commit) -> None:
         """Bring a decision that is written into the book."""
-        entry.apply(commit)
+        if entry.apply(commit):
+            entry.nudge()
         self._note_unresolved(entry)
         for row in commit.moved:
-            attempt = self.attempts.get(row.id)
-            if attempt is not None and row.status is ExecutionStatus.CANCELLING:
-                attempt.note_cancelling(row.reason or Reason.BY_HAND)
+            if row.status is ExecutionStatus.CANCELLING and row.id in self.attempts:
+                self.attempts[row.id].note_cancelling(row.reason or Reason.BY_HAND)
 
-    def claim(self, entry: Entry, claim: Claim) -> Ticket[None]:
-        """Have a claim written, and its execution begin then, and only then; the job's task is nudged either way.
+    # -- claims -------------------------------------------------------------------------------------------------
 
-        It has its slot already. Nobody has to wait: whoever pauses the job meanwhile finds the attempt running.
+    def ask(self, entry: Entry, claim: Claim) -> Request:
+        """Have a claim written as soon as there is a slot for it, and its execution begin then, and only then.
+
+        Nobody has to wait: what is being written goes on if the job is paused meanwhile, and who pauses it finds the
+        attempt running.
         """
+        request = Request(entry.job, claim)
+        request.place = self.slots.ask(claim.execution.due, partial(self._granted, entry, request))
+        return request
+
+    def _granted(self, entry: Entry, request: Request, waited: bool) -> None:
+        """There is a slot. Time may have gone by: what is claimed is what is due now."""
+        claim: Claim | None = request.claim
+        if entry.job is not request.job:
+            claim = None
+        elif waited:
+            claim = claimed_now(request.claim, entry.job, entry.waiting, self.clock.now())
+        if claim is None:
+            self.slots.give_back()
+            entry.nudge()
+            return
+        request.is_being_written = True
         entry.claiming.append(claim.execution.id)
         self._claims += 1
-        ticket = self.hand_in(claim.commit)
-        ticket.then(partial(self._claimed, entry, claim))
-        return ticket
+        self.hand_in(claim.commit, self._claimed, entry, request, claim)
 
-    def _claimed(self, entry: Entry, claim: Claim, ticket: Ticket[None]) -> None:
+    def _claimed(self, entry: Entry, request: Request, claim: Claim, error: BaseException | None) -> None:
         entry.claiming.remove(claim.execution.id)
         self._claims -= 1
-        if ticket.error is None and self.performing is not None:
-            self.apply(entry, claim.commit)
+        request.is_being_written, request.is_made, request.error = False, error is None, error
+        if error is None:
+            entry.apply(claim.commit)
             self.launch(entry, claim.execution)
         else:
             entry.note_unanswered(claim.execution.id)
             self.slots.give_back()
-        entry.nudge()
+        # Mostly there is nothing to decide before the job's next firing, for which its task has set its alarm.
+        if error is not None or request.is_awaited or entry.waiting:
+            entry.nudge()
         self._note_idle()
 
     async def passing_over(self, entry: Entry) -> Commit:
@@ -287,7 +315,7 @@ class Book:
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
         if execution.id in self._to_cancel:  # between its claim and now
             attempt.note_cancelling(self._to_cancel[execution.id])
-        self.performing.start_soon(self._perform, self, entry, attempt)
+        self._begin(self, entry, attempt)
 
     def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:
         """The attempt is over and written: its slot is free, its job decides anew."""
@@ -343,14 +371,19 @@ class Book:
 
 
 def _commit(store: Store, commit: Commit, now: int) -> None:
-    """Write a decision. That one instant has its record, the store sees; that one within a range has, is seen here."""
+    """Write a decision."""
+    _check(store, commit, now)
+    store.commit(commit, is_known=True)
+
+
+def _check(store: Store, commit: Commit, now: int) -> None:
+    """See that no instant within a range has its record; that one alone has, the store itself sees."""
     job = commit.job
     for row in commit.new:
         if job is not None and row.count > 1:
             records = store.recorded(job, row.scheduled, row.last_scheduled)
             if standing(job, records, row.scheduled, now):
                 raise AlreadyRecorded(row.id)
-    store.commit(commit, is_known=True)
 
 
 def _is_known(zone: str) -> bool:

@@ -14,13 +14,14 @@ from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.lookup import Callbacks
+from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
-from aurora_scheduler.engine.perform import perform
+from aurora_scheduler.engine.perform import begin
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
+from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
-from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Snapshot, Writer
@@ -75,11 +76,12 @@ class Engine:
         #: Whether callbacks were left behind that would not end.
         self.abandoned = False
         self._watch = LoopWatch(clock)
-        workers = Workers(settings.max_workers, inline=settings.inline)
-        runners = Runners(clock, home, workers, settings.runner, self._watch)
-        slots = Slots(settings.max_concurrent)
+        mailbox = Mailbox()
+        self._threads = None if settings.inline else CallbackThreads(settings.max_workers, mailbox)
+        runners = Runners(clock, home, self._threads, settings.runner, self._watch)
+        slots = Slots(settings.max_concurrent, mailbox)
         callbacks = Callbacks(settings.allowed, inline=settings.inline)
-        self.book = Book(writer, clock, self.owner, runners, slots, callbacks, tend=tend, perform=perform)
+        self.book = Book(writer, clock, self.owner, mailbox, runners, slots, callbacks, tend=tend, begin=begin)
         self._stands_by = False
         self._stopping = trio.Event()
         self._drain = 0.0
@@ -92,28 +94,33 @@ class Engine:
         """Fire until `stop`; returns when everything that was begun has ended, or was let go of.
 
         The indentation is the order of dying: first the jobs' tasks, so that nothing more is claimed; then, in their
-        own time, the attempts that run; then what goes on beside. The writer, which all of them need, is closed by
-        whoever opened it.
+        own time, the attempts that run; then what serves them and goes on beside. The writer, which all of them need,
+        is closed by whoever opened it.
         """
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self.book.alarms.run)
-            try:
-                async with trio.open_nursery() as performing:
-                    self.book.performing = performing
-                    if self.settings.watch_loop:
-                        keeping.start_soon(self._watch.run, performing)
-                    async with trio.open_nursery() as tending:
-                        tending.start_soon(self._own_and_load, keeping, tending)
-                        await self._stopping.wait()
-                        self.book.tending = None
-                        tending.cancel_scope.cancel()
-                    await self._end_attempts(keeping)
-            finally:
-                self.book.performing = None
-            keeping.cancel_scope.cancel()
+            async with trio.open_nursery() as performing:
+                self.book.performing = performing
+                performing.start_soon(self.book.mailbox.run)
+                if self._threads is not None:
+                    performing.start_soon(self._threads.run)
+                if self.settings.watch_loop:
+                    keeping.start_soon(self._watch.run, performing)
+                async with trio.open_nursery() as tending:
+                    tending.start_soon(self._own_and_load, keeping, tending)
+                    await self._stopping.wait()
+                    self.book.tending = None
+                    tending.cancel_scope.cancel()
+                await self._end_attempts()
+                keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
             await self.writer.write(lambda store: store.disown()).wait()
+
+    @property
+    def idle_threads(self) -> int:
+        """How many worker threads wait for a callback to be called."""
+        return 0 if self._threads is None else self._threads.idle
 
     @property
     def blocking(self) -> Blocking | None:
@@ -204,7 +211,7 @@ class Engine:
         if settings.watch_clock:
             nursery.start_soon(keeper.watch_clock, self.book)
 
-    async def _end_attempts(self, keeping: trio.Nursery) -> None:
+    async def _end_attempts(self) -> None:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""
         with trio.CancelScope(shield=True):
             await self.book.until_claimed()
@@ -220,4 +227,3 @@ class Engine:
                 _log.error("the callback of job %r did not end; its firing is recovered at the next start", name)
             self.abandoned = True
             self.writer.close()
-            keeping.cancel_scope.cancel()  # with all inside: what keeps beside the firing has no store any more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
@@ -29,18 +29,16 @@ class Attempt:
     execution: Execution
     callback: CallbackName | None = None
     """What it calls; None before it is looked up."""
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """What an interruptible callback runs in."""
-    interruptible: bool = False
-    """Whether cancelling the scope stops the callback: an async one. A thread cannot be stopped."""
+    scope: trio.CancelScope | None = None
+    """What an interruptible callback, an async one, runs in. A thread cannot be stopped."""
     started: int | None = None
     """When the callback really began: after the claim, and after a wait for a worker thread."""
     began: float | None = None
     """The same by the monotonic clock."""
     ran: float = 0.0
     """For how many seconds it ran in all, by the monotonic clock."""
-    begun: Ticket[None] = field(default_factory=Ticket)
-    """Answered when the callback begins."""
+    begun: Ticket[None] | None = None
+    """Answered when the callback begins, where somebody waits for that."""
     finished: int | None = None
     """When the callback had ended; its end may be written later."""
     cancel_reason: str | None = None
@@ -50,7 +48,8 @@ class Attempt:
     def begin(self, clock: Clock) -> None:
         """The callback begins here and now, in whichever thread."""
         self.started, self.began = clock.now(), clock.monotonic()
-        self.begun.answer(None)
+        if self.begun is not None:
+            self.begun.answer(None)
 
     def finish(self, clock: Clock) -> None:
         """The callback has ended, here and now."""
@@ -64,7 +63,7 @@ class Attempt:
         """Ask the attempt to end; a second reason changes nothing."""
         if self.cancel_reason is None:
             self.cancel_reason = reason
-            if self.interruptible:
+            if self.scope is not None:
                 self.scope.cancel()
 
     def note_cancelling(self, reason: str) -> None:
@@ -72,11 +71,17 @@ class Attempt:
         self.execution = replace(self.execution, status=ExecutionStatus.CANCELLING, reason=reason)
         self.cancel(reason)
 
-    def make_interruptible(self) -> None:
-        """From here on cancelling stops the callback; one that was asked for before does so now."""
-        self.interruptible = True
+    @property
+    def is_interruptible(self) -> bool:
+        """Whether cancelling stops the callback."""
+        return self.scope is not None
+
+    def make_interruptible(self) -> trio.CancelScope:
+        """From here on cancelling stops the callback, which runs in this scope; also where that was asked before."""
+        self.scope = trio.CancelScope()
         if self.cancel_reason is not None:
             self.scope.cancel()
+        return self.scope
 
     def as_ended(self) -> Execution:
         """The execution with the instants at which the callback really began and ended."""
@@ -124,16 +129,21 @@ class Entry:
         self.waiting = tuple(row for row in snapshot.open if row.status is ExecutionStatus.WAITING)
         self.nudge()
 
-    def apply(self, commit: Commit) -> None:
-        """Bring in what a commit of our own wrote, unless what is known is newer already."""
+    def apply(self, commit: Commit) -> bool:
+        """Bring in what a commit of our own wrote, unless what is known is newer already.
+
+        Whether the job's task has to decide anew.
+        """
         if commit.job is None or commit.job.version <= self.job.version:
-            return
-        moved = {row.id for row in commit.moved}
-        kept = [row for row in self.waiting if row.id not in moved]
-        kept += [row for row in (*commit.moved, *commit.new) if row.status is ExecutionStatus.WAITING]
-        before, self.job, self.waiting = self.job, commit.job, tuple(kept)
-        if kept or (before.status, before.next_due) != (self.job.status, self.job.next_due):
-            self.nudge()
+            return False
+        before, self.job = self.job, commit.job
+        if self.waiting:
+            moved = {row.id for row in commit.moved}
+            self.waiting = tuple(row for row in self.waiting if row.id not in moved)
+        waiting = [row for rows in (commit.moved, commit.new) for row in rows if row.status is ExecutionStatus.WAITING]
+        if waiting:
+            self.waiting = (*self.waiting, *waiting)
+        return bool(self.waiting) or (before.status, before.next_due) != (self.job.status, self.job.next_due)
 
     def is_unanswered(self, row: Execution) -> bool:
         """Whether the row was claimed here by a commit that seemed to fail, and nobody has begun it or is about to."""

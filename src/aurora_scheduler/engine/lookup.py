@@ -26,6 +26,11 @@ class Callbacks:
         self._looking: dict[CallbackName, trio.Event] = {}
         self._workers = Workers(1, inline=inline)
 
+    def known(self, name: CallbackName) -> Callable[..., Any] | None:
+        """The function where it was found already; else None."""
+        found = self._found.get(name)
+        return None if isinstance(found, CallbackError) else found
+
     async def find(self, name: CallbackName) -> Callable[..., Any]:
         """The function. Raises `CallbackError` where it cannot be found."""
         while name not in self._found:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 import trio
 
-from aurora_scheduler.callbacks import bind, is_async, raised
+from aurora_scheduler.callbacks import bind, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry, current_execution
 from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
@@ -20,10 +20,9 @@ from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatu
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
 from aurora_scheduler.rules.firing import Reason
-from aurora_scheduler.tickets import Ticket
 from aurora_scheduler.values import replace
 
-__all__ = ["perform"]
+__all__ = ["begin"]
 
 _log = logger("engine")
 
@@ -33,11 +32,31 @@ _LOST = Outcome(status=ExecutionStatus.LOST)
 _NOT_HELD = "its end could not be written"
 
 
-async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
+def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
+    """Begin a claimed execution: a plain callback at once in a worker thread, all else in a task of its own.
+
+    A callback that was not looked up yet, or that may run only so long, needs the task whatever it is.
+    """
+    job = entry.job
+    attempt.callback = job.callback
+    function = book.callbacks.known(job.callback)
+    if function is None or job.policies.timeout is not None or not book.runners.is_for_threads(function):
+        assert book.performing is not None
+        book.performing.start_soon(_perform, book, entry, attempt)
+        return
+    try:
+        arguments = _arguments(entry, attempt, function)
+    except Exception as error:
+        _ended(book, entry, attempt, raised(error))
+    else:
+        book.runners.post(attempt, function, arguments, partial(_ended, book, entry, attempt))
+
+
+async def _perform(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Run the callback of a claimed execution, and have its end written."""
     try:
         current_execution.set(attempt.execution.id)
-        attempt.came_to = await _run(book, entry, attempt)
+        outcome = await _run(book, entry, attempt)
     except SchedulerStopped:
         _tell_lost(attempt)
         book.attempt_ended(entry, attempt)
@@ -45,28 +64,32 @@ async def perform(book: Book, entry: Entry, attempt: Attempt) -> None:
         book.attempt_ended(entry, attempt)
         raise
     else:
-        attempt.finish(book.clock)
-        _hand_in_end(book, entry, attempt)
+        _ended(book, entry, attempt, outcome)
 
 
-def _hand_in_end(book: Book, entry: Entry, attempt: Attempt) -> None:
+def _ended(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
     """Have the end written. Mostly that goes well, and nobody waits for it; else a task keeps trying."""
+    attempt.came_to = outcome
+    if attempt.finished is None:
+        attempt.finish(book.clock)
     outcome = _outcome_of(attempt)
     commit = _settled(book, entry, attempt, outcome)
+    book.hand_in(commit, _end_written, book, entry, attempt, commit, outcome)
 
-    def look(ticket: Ticket[None]) -> None:
-        error = ticket.error
-        if isinstance(error, (Refused, *AWAY)) and book.performing is not None:
-            book.performing.start_soon(_keep_writing_end, book, entry, attempt, commit, error)
-            return
-        if error is None:
-            book.apply(entry, commit)
-            _report(attempt, commit, outcome)
-        else:
-            _tell_lost(attempt)
-        book.attempt_ended(entry, attempt)
 
-    book.hand_in(commit).then(look)
+def _end_written(
+    book: Book, entry: Entry, attempt: Attempt, commit: Commit, outcome: Outcome, error: BaseException | None
+) -> None:
+    if isinstance(error, (Refused, *AWAY)):
+        assert book.performing is not None
+        book.performing.start_soon(_keep_writing_end, book, entry, attempt, commit, error)
+        return
+    if error is None:
+        book.apply(entry, commit)
+        _report(attempt, commit, outcome)
+    else:
+        _tell_lost(attempt)
+    book.attempt_ended(entry, attempt)
 
 
 async def _keep_writing_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit, error: Exception) -> None:
@@ -81,21 +104,25 @@ async def _keep_writing_end(book: Book, entry: Entry, attempt: Attempt, commit: 
 
 
 async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
-    job, execution = entry.job, attempt.execution
+    job = entry.job
     attempt.callback = job.callback
     try:
         function = await book.callbacks.find(job.callback)
     except CallbackError as error:
         return raised(error)
     try:
-        arguments = bind(function, job.callback_args, _Context(execution))
-        run = book.runners.choose(job.policies.runner, is_async(function))
+        arguments = _arguments(entry, attempt, function)
+        run = book.runners.choose(job.policies.runner, function)
     except Exception as error:
         return raised(error)
     if job.policies.timeout is None:
         return await run(attempt, function, arguments)
     seconds = job.policies.timeout / SECOND
     return await run_within(book, entry, attempt, seconds, partial(run, attempt, function, arguments))
+
+
+def _arguments(entry: Entry, attempt: Attempt, function: Callable[..., Any]) -> dict[str, Any]:
+    return bind(function, entry.job.callback_args, _Context(attempt.execution))
 
 
 class _Context(Mapping[str, Any]):
@@ -135,7 +162,7 @@ def _outcome_of(attempt: Attempt) -> Outcome:
         return outcome
     if attempt.cancel_reason == Reason.TIMEOUT:
         return _as_timed_out(attempt.ran)
-    to_its_end = not attempt.interruptible or outcome.status is ExecutionStatus.SUCCEEDED
+    to_its_end = not attempt.is_interruptible or outcome.status is ExecutionStatus.SUCCEEDED
     if attempt.cancel_reason == Reason.STOPPED and to_its_end:
         return outcome
     return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import sniffio
 import trio
 
-from aurora_scheduler.callbacks import raised, returned
-from aurora_scheduler.engine.entries import Attempt
+from aurora_scheduler.callbacks import is_async, raised, returned
+from aurora_scheduler.engine.entries import Attempt, current_execution
+from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import LoopWatch
-from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock
@@ -50,28 +50,56 @@ class Runner(Protocol):
 class Runners:
     """The places there are, and which one a job's callback runs in."""
 
-    def __init__(self, clock: Clock, home: Home | None, workers: Workers, default: str, watch: LoopWatch) -> None:
+    def __init__(
+        self, clock: Clock, home: Home | None, threads: CallbackThreads | None, default: str, watch: LoopWatch
+    ) -> None:
         self._clock = clock
         self._watch = watch
         #: Where `runner="app"` callbacks are awaited; None: nowhere.
         self.home = home
         self._default = default
-        self._workers = workers
+        #: Where plain functions are called; None: in the loop itself, for simulations.
+        self._threads = threads
 
-    def choose(self, runner: str, is_async: bool) -> Runner:
+    def choose(self, runner: str, function: Callable[..., Any]) -> Runner:
         """The runner for a job's `runner` option: "auto" takes the scheduler's default where that fits."""
-        if runner == "auto" and is_async:
-            runner = self._default if self._default in ("trio", "app") else "trio"
-        if not is_async:
+        if not is_async(function):
             return self._in_thread
+        if runner == "auto":
+            runner = self._default if self._default in ("trio", "app") else "trio"
         return self._in_app if runner == "app" else self._in_trio
 
+    def is_for_threads(self, function: Callable[..., Any]) -> bool:
+        """Whether it is called in a worker thread: a plain function, where there are such threads."""
+        return self._threads is not None and not is_async(function)
+
+    def post(
+        self,
+        attempt: Attempt,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        then: Callable[[Outcome], object],
+    ) -> None:
+        """Have a plain function called in a worker thread; `then` hears in the loop what it came to."""
+        assert self._threads is not None
+        self._threads.post(partial(self._call, attempt, function, arguments), then)
+
+    def _call(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+        current_execution.set(attempt.execution.id)
+        attempt.begin(self._clock)
+        try:
+            return returned(function(**arguments))
+        except BaseException as error:
+            return raised(error)
+        finally:
+            attempt.finish(self._clock)
+
     async def _in_trio(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
-        attempt.make_interruptible()
+        scope = attempt.make_interruptible()
         attempt.begin(self._clock)
         self._watch.begin(attempt)
         try:
-            with attempt.scope:
+            with scope:
                 return returned(await function(**arguments))
         except BaseException as error:
             if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
@@ -82,16 +110,14 @@ class Runners:
         return _CANCELLED
 
     async def _in_thread(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
-        def call() -> Outcome:
-            attempt.begin(self._clock)
-            try:
-                return returned(function(**arguments))
-            except BaseException as error:
-                return raised(error)
-
-        # Abandoning is for the end of the scheduler alone: the thread is let go, and its firing recovered at the next
-        # start. Until then an attempt holds its thread, and its job's slot, until it returns.
-        return await self._workers.call(call, abandon=True)
+        if self._threads is None:
+            await trio.lowlevel.checkpoint()
+            return contextvars.copy_context().run(self._call, attempt, function, arguments)
+        # Until the end of the scheduler an attempt holds its thread, and its job's slot, until it returns; then the
+        # thread is let go, and its firing recovered at the next start.
+        ended: Ticket[Outcome] = Ticket()
+        self.post(attempt, function, arguments, ended.answer)
+        return await ended.wait()
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if self.home is None:
@@ -103,8 +129,8 @@ class Runners:
                     'initialised without a loop; use "await manager.initialize()", or runner="trio"',
                 )
             )
-        attempt.make_interruptible()
-        return await self.home.run(attempt, self._clock, lambda: function(**arguments))
+        scope = attempt.make_interruptible()
+        return await self.home.run(attempt, scope, self._clock, lambda: function(**arguments))
 
 
 class Home:
@@ -129,12 +155,16 @@ class Home:
             return cls("Trio", trio.lowlevel.current_trio_token().run_sync_soon, _start_on_trio)
         return cls("asyncio", partial(_post_to_asyncio, asyncio.get_running_loop()), _start_on_asyncio)
 
-    async def run(self, attempt: Attempt, clock: Clock, call: Callable[[], Awaitable[Any]]) -> Outcome:
+    async def run(
+        self, attempt: Attempt, scope: trio.CancelScope, clock: Clock, call: Callable[[], Awaitable[Any]]
+    ) -> Outcome:
         """Have the home loop await `call()`, in a copy of this context; cancelling here cancels there."""
         with self.waiting():
-            return await self._run(attempt, clock, call)
+            return await self._run(attempt, scope, clock, call)
 
-    async def _run(self, attempt: Attempt, clock: Clock, call: Callable[[], Awaitable[Any]]) -> Outcome:
+    async def _run(
+        self, attempt: Attempt, scope: trio.CancelScope, clock: Clock, call: Callable[[], Awaitable[Any]]
+    ) -> Outcome:
         outcome: Ticket[Outcome] = Ticket()
         begun: Ticket[Callable[[], object]] = Ticket()
         context = contextvars.copy_context()
@@ -150,7 +180,7 @@ class Home:
                 await begun.wait()
             if begun.withdraw():
                 return _failed(f"the application's {self.name} loop did not begin it within {_ANSWER_WITHIN:.0f} s")
-            with attempt.scope:
+            with scope:
                 return await self._answer(outcome)
             self._post(begun.result())
             return await self._answer(outcome)

@@ -3,53 +3,82 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from itertools import count
 
-import trio
+from aurora_scheduler.engine.mailbox import Mailbox
 
-__all__ = ["Slots"]
+__all__ = ["Place", "Slots"]
+
+
+class Place:
+    """A place in the queue for a slot."""
+
+    __slots__ = ("_grant", "round")
+
+    def __init__(self, grant: Callable[[bool], object], round_: int) -> None:
+        self._grant: Callable[[bool], object] | None = grant
+        self.round = round_
+        """In which round of handing out it was taken."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits here, and got no slot yet."""
+        return self._grant is not None
+
+    def leave(self) -> None:
+        """Nobody waits here any more."""
+        self._grant = None
+
+    def grant(self, waited: bool) -> None:
+        """Here is a slot."""
+        grant, self._grant = self._grant, None
+        assert grant is not None
+        grant(waited)
 
 
 class Slots:
-    """A number of slots. A catch-up of thousands of jobs takes them in the order in which they were due."""
+    """A number of slots. A catch-up of thousands of jobs takes them in the order in which they were due.
 
-    def __init__(self, total: int) -> None:
+    They are handed out in rounds: those that ask in the same instant do so in any order, and all of them are in the
+    queue before one is served.
+    """
+
+    def __init__(self, total: int, mailbox: Mailbox) -> None:
         self._free = total
-        self._queue: list[tuple[int, int, trio.Event]] = []
+        self._mailbox = mailbox
+        self._queue: list[tuple[int, int, Place]] = []
         self._order = count()
+        self._round = 0
+        self._is_called = False
 
-    async def take(self, due: int) -> bool:
-        """Take a slot, waiting behind those that were due earlier. Whether it had to wait."""
-        granted = trio.Event()
-        heapq.heappush(self._queue, (due, next(self._order), granted))
-        waits = False
-        try:
-            # Those that wake in the same instant wake in any order: all of them are in the queue before one is served.
-            await trio.lowlevel.checkpoint()
-            self._serve()
-            waits = not granted.is_set()
-            if waits:
-                await granted.wait()
-        except trio.Cancelled:
-            if granted.is_set():
-                self.give_back()
-            else:
-                granted.set()  # nobody waits for it any more: give_back passes it over
-            raise
-        return waits
+    def ask(self, due: int, grant: Callable[[bool], object]) -> Place:
+        """Have `grant` called with a slot, after those that were due earlier; it hears whether it had to wait."""
+        place = Place(grant, self._round)
+        heapq.heappush(self._queue, (due, next(self._order), place))
+        self._call()
+        return place
 
     def take_anyway(self) -> None:
         """Take a slot for what has begun already, even where none is free: then one more has to be given back."""
         self._free -= 1
 
     def give_back(self) -> None:
-        """Hand the slot to whoever is due first."""
+        """The slot is for whoever is due first."""
         self._free += 1
-        self._serve()
+        if self._queue:
+            self._call()
 
-    def _serve(self) -> None:
+    def _call(self) -> None:
+        if not self._is_called:
+            self._is_called = True
+            self._mailbox.put_last(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._is_called = False
+        self._round += 1
         while self._free > 0 and self._queue:
-            _, _, granted = heapq.heappop(self._queue)
-            if not granted.is_set():
-                granted.set()
+            place = heapq.heappop(self._queue)[2]
+            if place.is_wanted:
                 self._free -= 1
+                place.grant(place.round < self._round - 1)

@@ -38,13 +38,12 @@ async def _keep_deciding(book: Book, entry: Entry) -> None:
                 case Rest():
                     return
                 case Sleep(until=until):
-                    # The clock has gone on since the decision: what was still to come may have come.
-                    seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
-                    await book.alarms.sleep(entry.nudged, seconds)
+                    await _sleep(book, entry, until)
                 case Record(commit=commit):
                     await book.commit(entry, commit)
                 case Claim():
-                    await _claim(book, entry, step)
+                    if not await _claim(book, entry, step):
+                        continue
             pauses.reset()
         except AlreadyRecorded:
             recorded = True
@@ -70,22 +69,28 @@ async def _next_step(book: Book, entry: Entry) -> Step:
         return Rest() if commit is None else Record(commit)
 
 
-async def _claim(book: Book, entry: Entry, claim: Claim) -> None:
-    """Have the claim written, and the callback begin then: never the other way round, and never only the first."""
-    if await book.slots.take(claim.execution.due):
-        # Time went by: what is claimed is what is due now.
-        step: Step | None = None
-        try:
-            step = await _next_step(book, entry)
-        finally:
-            if not isinstance(step, Claim):
-                book.slots.give_back()
-        if not isinstance(step, Claim):
-            return
-        claim = step
-    written = book.claim(entry, claim)
-    await trio.lowlevel.checkpoint()
-    while claim.execution.id in entry.claiming:
+async def _claim(book: Book, entry: Entry, claim: Claim) -> bool:
+    """Have the claim made, and the callback begin then; and sleep until the firing after this one.
+
+    False where something has woken the task before there was a slot: it is to decide, and ask, anew.
+    """
+    request = book.ask(entry, claim)
+    try:
+        after = claim.commit.job
+        await _sleep(book, entry, None if after is None else after.next_due)
+    finally:
+        request.withdraw()
+    while request.is_being_written:
+        request.is_awaited = True
         entry.begin_deciding()
         await entry.nudged.wait()
-    written.result()
+    if request.error is not None:
+        raise request.error
+    return request.is_made
+
+
+async def _sleep(book: Book, entry: Entry, until: int | None) -> None:
+    """Sleep until then, or until something happens to the job."""
+    # The clock has gone on since the decision: what was still to come may have come.
+    seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
+    await book.alarms.sleep(entry.nudged, seconds)

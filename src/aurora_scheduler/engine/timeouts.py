@@ -14,6 +14,7 @@ from aurora_scheduler.model import Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import overrun
 from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.tickets import Ticket
 
 __all__ = ["run_within"]
 
@@ -31,6 +32,7 @@ async def run_within(
     The time counts from the callback's begin, by the monotonic clock; what comes to its end later has timed out too,
     even where nobody could interrupt it.
     """
+    attempt.begun = Ticket()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch, book, entry, attempt, seconds)
         outcome = await run()
@@ -41,16 +43,17 @@ async def run_within(
 
 
 async def _watch(book: Book, entry: Entry, attempt: Attempt, seconds: float) -> None:
+    assert attempt.begun is not None
     await attempt.begun.wait()
     await trio.sleep(max(0.0, seconds - attempt.ran_for(book.clock)))
     attempt.cancel(Reason.TIMEOUT)
     if attempt.cancel_reason != Reason.TIMEOUT:
         return
-    if attempt.interruptible:
+    if attempt.is_interruptible:
         await trio.sleep(_TO_END)
     _log.warning(
         "job %r runs longer than its timeout of %g s, and %s", attempt.execution.job_name, seconds,
-        "has not ended though it was cancelled" if attempt.interruptible else "its thread cannot be stopped",
+        "has not ended though it was cancelled" if attempt.is_interruptible else "its thread cannot be stopped",
         extra={"job_id": attempt.execution.job_id, "execution_id": attempt.execution.id},
     )  # fmt: skip
     await _mark(book, entry, attempt)

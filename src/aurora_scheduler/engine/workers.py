@@ -1,4 +1,4 @@
-"""Where what may block is called: callbacks that are plain functions, and imports of users' modules."""
+"""Where what may block is called, and what is done while there are no threads for it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Workers:
         self._limiter = anyio.CapacityLimiter(total)
         self._inline = inline
 
-    async def call(self, function: Callable[[], T], *, abandon: bool = False) -> T:
-        """Call `function`; with `abandon`, who is cancelled lets go of its thread instead of waiting for it."""
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call `function`."""
         if self._inline:
             await trio.lowlevel.checkpoint()
             return contextvars.copy_context().run(function)
-        hop = partial(anyio.to_thread.run_sync, abandon_on_cancel=abandon, limiter=self._limiter)
+        hop = partial(anyio.to_thread.run_sync, limiter=self._limiter)
         return await once_there_is_a_thread(hop, function)
 
 

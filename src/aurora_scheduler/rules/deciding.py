@@ -32,7 +32,7 @@ from aurora_scheduler.rules.overlap import (
 from aurora_scheduler.rules.timing import coming, schedule_of
 from aurora_scheduler.values import replace
 
-__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide"]
+__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "claimed_now", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,21 @@ def decide(
         return Record(Commit(job=over, change=change))
     wakes = [job.next_due, retry.due if retry is not None and room else None]
     return Sleep(min((wake for wake in wakes if wake is not None), default=None))
+
+
+def claimed_now(claim: Claim, job: Job, waiting: Sequence[Execution], now: int) -> Claim | None:
+    """The same claim, made only now; None where something else may have come due since, and it is to be decided anew.
+
+    For a single firing of the schedule, which most claims are.
+    """
+    after = claim.commit.job
+    may_be_missed = job.policies.misfire == "skip"
+    if after is None or waiting or may_be_missed or len(claim.commit.new) != 1 or claim.commit.moved:
+        return None
+    if job.next_due is None or job.next_due > now or (after.next_due is not None and after.next_due <= now):
+        return None
+    execution = replace(claim.execution, started=now)
+    return Claim(replace(claim.commit, new=(execution,)), execution)
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:

@@ -38,6 +38,8 @@ __all__ = [
     "JOB_COLUMNS",
     "OPEN_TEXTS",
     "STATE_COLUMNS",
+    "Row",
+    "change_row",
     "change_value",
     "execution_row",
     "execution_value",
@@ -131,6 +133,11 @@ def execution_value(row: Row) -> Execution:
         reason=row[11], due=row[12], started=row[13], finished=row[14], result=_value(row[15]), error=row[16],
         traceback=row[17], owner=row[18],
     )  # fmt: skip
+
+
+def change_row(change: Change) -> Row:
+    """A line of a job's own history as `CHANGE_COLUMNS`."""
+    return change.job_id, change.generation, change.at, change.kind.value, change.detail
 
 
 def change_value(row: Row) -> Change:

@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Snapshot, Stale
+from aurora_scheduler.ports import Notes, Snapshot, Stale
 from aurora_scheduler.stores import locks, retention
 from aurora_scheduler.stores.blocks import Block, steady
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
+from aurora_scheduler.stores.decisions import write_all, write_change, write_one
 from aurora_scheduler.stores.faults import is_taken, translated
 from aurora_scheduler.stores.files import Place, copy_to, look_at, looked_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
-from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, execution_row, job_row, state_row
-from aurora_scheduler.stores.statements import (
-    INSERT_EXECUTION,
-    INSERT_JOB,
-    MOVE_EXECUTION,
-    SAVE_JOB,
-    SAVE_STATE,
-    SELECT_EXECUTION,
-    SELECT_JOB,
-)
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, job_row
+from aurora_scheduler.stores.statements import INSERT_JOB, SAVE_JOB, SELECT_EXECUTION, SELECT_JOB
 
 __all__ = ["SqliteStore"]
 
@@ -255,26 +248,22 @@ class SqliteStore:
 
     def commit(self, commit: Commit, *, is_known: bool = False) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
-        sql, job = self._connection, commit.job
-        self._must_last = self._must_last or commit.must_last
-        if job is not None:
-            saved = sql.execute(SAVE_STATE, (*state_row(job), job.id, job.generation, job.version - 1))
-            if saved.rowcount != 1:
-                raise Stale(job.id)
-        for row in commit.moved:
-            state = execution_row(row)[10:]
-            if sql.execute(MOVE_EXECUTION, (*state, row.id, row.owner)).rowcount != 1:
-                raise Fenced(row.id)
-        try:
-            for row in commit.new:
-                sql.execute(INSERT_EXECUTION, execution_row(row))
-        except sqlite3.IntegrityError as error:
-            if not is_taken(error):
-                raise
-            raise AlreadyRecorded(str(error)) from error
-        if commit.change is not None:
-            self.record(commit.change, is_known=is_known)
-        self.notes.rows += (*commit.moved, *commit.new)
+        number = write_one(self._connection, commit)
+        self._note([commit])
+        self._note_change(commit.change, number, is_known=is_known)
+
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """Write decisions of the engine here, all or none."""
+        numbers = write_all(self._connection, commits)
+        self._note(commits)
+        self.notes.known.update(numbers)
+        self.notes.changes += [commit.change for commit in commits if commit.change is not None]
+
+    def _note(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            self._must_last = self._must_last or commit.must_last
+            self.notes.rows += commit.moved
+            self.notes.rows += commit.new
 
     def insert(self, job: Job) -> None:
         """Add a job."""
@@ -305,14 +294,15 @@ class SqliteStore:
             raise Stale(job.id)
         self.notes.touched[job.id] = None
 
-    def record(self, change: Change, *, is_known: bool = False) -> None:
+    def record(self, change: Change) -> None:
         """Add a line to the job's own history; its number tells other processes what to load anew."""
-        added = self._connection.execute(
-            f"INSERT INTO aurora_job_changes ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-            (change.job_id, change.generation, change.at, change.kind.value, change.detail),
-        )
+        self._note_change(change, write_change(self._connection, change), is_known=False)
+
+    def _note_change(self, change: Change | None, number: int | None, *, is_known: bool) -> None:
+        if change is None or number is None:
+            return
         if is_known:
-            self.notes.known.add(added.lastrowid or 0)
+            self.notes.known.add(number)
         else:
             self.notes.touched[change.job_id] = None
         self.notes.changes.append(change)

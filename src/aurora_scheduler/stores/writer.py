@@ -20,6 +20,7 @@ import trio
 from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.logs import logger
+from aurora_scheduler.model import Commit
 from aurora_scheduler.ports import Notes, Store
 from aurora_scheduler.tickets import Ticket, answered
 
@@ -30,12 +31,59 @@ _log = logger("writer")
 
 #: The most pieces of work that share a commit: enough to share its cost, not so many that the first waits for the last.
 _GROUP = 512
+#: So many decisions are written together rather than one by one.
+_WORTH_IT = 4
+
+
+#: How to answer what was done, once it is committed.
+_Answer = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
+    """Work that a ticket is answered for."""
+
     work: Callable[[Store], Any]
     ticket: Ticket[Any]
+
+    def take(self) -> bool:
+        """Begin with it; False where it is not wanted any more."""
+        return self.ticket.take()
+
+    def do(self, store: Store) -> _Answer:
+        """Do it."""
+        return partial(self.ticket.answer, self.work(store))
+
+    def fail(self, error: BaseException) -> None:
+        """It has failed."""
+        self.ticket.fail(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """A decision of the engine's: of these most groups are made, and those that follow on each other are one piece."""
+
+    commit: Commit
+    check: Callable[[Store], object] | None
+    then: Callable[[BaseException | None], object]
+
+    def take(self) -> bool:
+        """Begin with it: nobody takes it back."""
+        return True
+
+    def do(self, store: Store) -> _Answer:
+        """Write it."""
+        if self.check is not None:
+            self.check(store)
+        store.commit(self.commit, is_known=True)
+        return partial(self.then, None)
+
+    def fail(self, error: BaseException) -> None:
+        """It was not written."""
+        self.then(error)
+
+
+_Piece = _Call | _Decision
 
 
 def _stopped() -> SchedulerStopped:
@@ -47,55 +95,60 @@ class _Queue:
 
     def __init__(self, stopped: Callable[[], Exception]) -> None:
         self._stopped = stopped
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         # Re-entrant: a signal handler may hand in a call while its thread is handing one in.
         self._gate = threading.RLock()
         self._closed = False
 
-    def put(self, work: Callable[[Store], T]) -> Ticket[T]:
-        """Hand in a call; on a closed queue its ticket fails at once."""
-        ticket: Ticket[T] = Ticket()
+    def put(self, piece: _Piece) -> None:
+        """Hand it in; on a closed queue it fails at once."""
         with self._gate:
-            if self._closed:
-                ticket.fail(self._stopped())
-            else:
-                self._calls.put(_Call(work, ticket))
+            is_closed = self._closed
+            if not is_closed:
+                self._pieces.put(piece)
+        if is_closed:
+            piece.fail(self._stopped())
+
+    def call(self, work: Callable[[Store], T]) -> Ticket[T]:
+        """Hand in work; its ticket."""
+        ticket: Ticket[T] = Ticket()
+        self.put(_Call(work, ticket))
         return ticket
 
     def close(self) -> None:
-        """Take no more calls; what is queued is still done."""
+        """Take no more; what is queued is still done."""
         with self._gate:
             if not self._closed:
                 self._closed = True
-                self._calls.put(None)
+                self._pieces.put(None)
 
     def fail_rest(self) -> None:
         """Nobody is left to do what is queued."""
         self.close()
         while True:
             try:
-                call = self._calls.get_nowait()
+                piece = self._pieces.get_nowait()
             except queue.Empty:
                 return
-            if call is not None:
-                call.ticket.fail(self._stopped())
+            if piece is not None:
+                piece.fail(self._stopped())
 
-    def next_group(self) -> list[_Call] | None:
-        """Wait for calls: at least one, and whatever else is there; None once the queue is closed and empty."""
-        first = self._calls.get()
+    def next_group(self) -> list[_Piece] | None:
+        """Wait for something to do: at least one, and whatever else is there; None once it is closed and empty."""
+        first = self._pieces.get()
         if first is None:
             return None
         group = [first]
         while len(group) < _GROUP:
             try:
-                call = self._calls.get_nowait()
+                piece = self._pieces.get_nowait()
             except queue.Empty:
                 break
-            if call is None:
-                self._calls.put(None)  # the end, for the next round
+            if piece is None:
+                self._pieces.put(None)  # the end, for the next round
                 break
-            group.append(call)
-        return [call for call in group if call.ticket.take()]
+            group.append(piece)
+        return [piece for piece in group if piece.take()]
 
 
 class ThreadedWriter:
@@ -124,11 +177,17 @@ class ThreadedWriter:
 
     def write(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work` in a transaction, with whatever else is queued; it fails alone."""
-        return self._writes.put(work)
+        return self._writes.call(work)
+
+    def decide(
+        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
+    ) -> None:
+        """Write a decision of the engine's in that transaction; `then` is called in the writing thread."""
+        self._writes.put(_Decision(commit, check, then))
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work`, which only reads, beside the writes; it sees every write that was answered before."""
-        return (self._writes if self._reader is None else self._reads).put(work)
+        return (self._writes if self._reader is None else self._reads).call(work)
 
     def close(self) -> None:
         """Take no more work; `run` returns when what is queued is done."""
@@ -175,48 +234,50 @@ class ThreadedWriter:
             _close(self._store)
             self.closed.answer(None)
 
-    def _commit(self, group: list[_Call]) -> None:
-        """Do a group in one transaction: plainly, as long as nothing of it fails; else each call under a savepoint.
+    def _commit(self, group: list[_Piece]) -> None:
+        """Do a group in one transaction: plainly, as long as nothing of it fails; else each piece under a savepoint.
 
-        Where even that fails, since a call has spoiled the transaction for the others, each is done for itself.
+        Where even that fails, since one has spoiled the transaction for the others, each is done for itself.
         """
-        if self._transact(group, _do, alone=len(group) == 1) or self._transact(group, _do_apart, alone=False):
+        if self._transact(group, _do_all, alone=len(group) == 1) or self._transact(group, _do_apart, alone=False):
             return
-        for call in group:
-            self._transact([call], _do, alone=True)
+        for piece in group:
+            self._transact([piece], _do_all, alone=True)
 
-    def _transact(self, group: list[_Call], do: Callable[[Store, _Call], Callable[[], None]], *, alone: bool) -> bool:
+    def _transact(
+        self, group: list[_Piece], do: Callable[[Store, list[_Piece]], list[_Answer]], *, alone: bool
+    ) -> bool:
         """Do the group in one transaction, and answer; False where it has failed and is to be tried in another way."""
         has_begun = False
         try:
             with self._store.transaction():
                 has_begun = True
-                answers = [do(self._store, call) for call in group]
+                answers = do(self._store, group)
         except BaseException as error:
             is_locked = isinstance(error, StoreUnavailableError) and not has_begun  # for all alike, and after a wait
             if alone or is_locked:
                 self.trouble = str(error) if isinstance(error, StoreError) else None
-                for call in group:
-                    call.ticket.fail(error)
+                for piece in group:
+                    piece.fail(error)
             return alone or is_locked
         self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
         self._on_commit(notes)
-        for give in answers:
-            give()
+        for answer in answers:
+            answer()
         return True
 
     def _keep_reading(self, reader: Store, opened: Ticket[None]) -> None:
         if _open(reader, opened):
             while (group := self._reads.next_group()) is not None:
-                for call in group:
+                for piece in group:
                     try:
                         with self._no_fork_while_reading:
-                            value = call.work(reader)
+                            answer = piece.do(reader)
                     except BaseException as error:  # whatever it is, its caller hears of it
-                        call.ticket.fail(error)
+                        piece.fail(error)
                     else:
-                        call.ticket.answer(value)
+                        answer()
             _close(reader)
 
 
@@ -239,20 +300,40 @@ def _close(store: Store) -> None:
         _log.exception("closing the database failed; what was committed is safe")
 
 
-def _do(store: Store, call: _Call) -> Callable[[], None]:
-    """Do one call; how to answer it once the transaction is committed."""
-    return partial(call.ticket.answer, call.work(store))
+def _do_all(store: Store, group: list[_Piece]) -> list[_Answer]:
+    """Do a group; how to answer it once the transaction is committed."""
+    answers: list[_Answer] = []
+    decisions: list[_Decision] = []
+    for piece in group:
+        if isinstance(piece, _Decision) and piece.check is None:
+            decisions.append(piece)
+            continue
+        answers += _do_decisions(store, decisions)
+        decisions = []
+        answers.append(piece.do(store))
+    return answers + _do_decisions(store, decisions)
 
 
-def _do_apart(store: Store, call: _Call) -> Callable[[], None]:
-    """The same under a savepoint: what fails fails alone, and its error is the answer."""
+def _do_decisions(store: Store, decisions: list[_Decision]) -> list[_Answer]:
+    if len(decisions) < _WORTH_IT:
+        return [each.do(store) for each in decisions]
+    store.commit_all([each.commit for each in decisions])
+    return [partial(each.then, None) for each in decisions]
+
+
+def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
+    """The same, each under a savepoint: what fails fails alone, and its error is the answer."""
+    return [_do_alone(store, piece) for piece in group]
+
+
+def _do_alone(store: Store, piece: _Piece) -> _Answer:
     try:
         with store.savepoint():
-            return _do(store, call)
+            return piece.do(store)
     except StoreError:  # the database itself: the transaction may be gone
         raise
     except BaseException as error:  # whatever it is, its caller hears of it, and the others' work goes on
-        return partial(call.ticket.fail, error)
+        return partial(piece.fail, error)
 
 
 class InlineWriter:
@@ -275,6 +356,20 @@ class InlineWriter:
         self._on_commit(notes)
         ticket.answer(value)
         return ticket
+
+    def decide(
+        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
+    ) -> None:
+        """Write a decision of the engine's, now."""
+
+        def work(store: Store) -> None:
+            if check is not None:
+                check(store)
+            store.commit(commit, is_known=True)
+
+        ticket = self.write(work)
+        if not ticket.on_answer(lambda: then(ticket.error)):
+            then(ticket.error)
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work` now."""

@@ -28,6 +28,8 @@ class Driver:
         self._mock = mock
         #: How many worker threads wait for time to pass.
         self.parked = 0
+        #: How many worker threads wait to be given something to do.
+        self.count_idle: Callable[[], int] = lambda: 0
         self._holds = 0
         self._released = trio.Event()
         self._never = threading.Event()
@@ -50,7 +52,7 @@ class Driver:
     @property
     def is_held(self) -> bool:
         """Whether something is done outside of this loop: in worker threads, or where `hold` was entered."""
-        return self._holds > 0 or trio.testing.active_thread_count() > self.parked
+        return self._holds > 0 or trio.testing.active_thread_count() > self.parked + self.count_idle()
 
     async def settle(self) -> None:
         """Wait until nothing can go on before time does: no task, no worker thread, nothing that holds it."""
