@@ -73,7 +73,7 @@ def new_id(instant: int, chance: int) -> str:
     >>> new_id(1_000_000, 255)
     '00000000000f424000000000000000ff'
     """
-    return f"{instant:016x}{chance:016x}"
+    return f"{instant << 64 | chance:032x}"
 
 
 def seeded(seed: int) -> random.Random:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from aurora_scheduler.instants import SECOND, presented
 
@@ -33,7 +33,14 @@ __all__ = [
 ]
 
 
-class ScheduleType(StrEnum):
+class _Word(StrEnum):
+    """A text that is one of a few."""
+
+    # As the text it equals. An enum's own is written in Python, and asked for several times a firing.
+    __hash__ = str.__hash__
+
+
+class ScheduleType(_Word):
     """How a schedule was said."""
 
     RELATIVE = "relative"
@@ -42,7 +49,7 @@ class ScheduleType(StrEnum):
     PHRASE = "phrase"
 
 
-class JobStatus(StrEnum):
+class JobStatus(_Word):
     """The state of a job. Only an active job fires."""
 
     ACTIVE = "active"
@@ -56,7 +63,7 @@ class JobStatus(StrEnum):
     """No firing is to come, no attempt waits or runs."""
 
 
-class ExecutionStatus(StrEnum):
+class ExecutionStatus(_Word):
     """The state of one attempt, or the reason why there was none."""
 
     WAITING = "waiting"
@@ -81,7 +88,7 @@ class ExecutionStatus(StrEnum):
 OPEN = frozenset({ExecutionStatus.WAITING, ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING})
 
 
-class Trigger(StrEnum):
+class Trigger(_Word):
     """What asked for a firing."""
 
     SCHEDULE = "schedule"
@@ -89,8 +96,7 @@ class Trigger(StrEnum):
     BACKFILL = "backfill"
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackName:
+class CallbackName(NamedTuple):
     """Where a callback is found again: a module, the qualified name in it, and for a script the script's file."""
 
     module: str
@@ -391,7 +397,7 @@ class Outcome:
     traceback: str | None = None
 
 
-class ChangeKind(StrEnum):
+class ChangeKind(_Word):
     """What happened to a job other than its firings."""
 
     CREATED = "created"

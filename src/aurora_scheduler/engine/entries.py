@@ -83,11 +83,6 @@ class Attempt:
             self.scope.cancel()
         return self.scope
 
-    def as_ended(self) -> Execution:
-        """The execution with the instants at which the callback really began and ended."""
-        started = self.execution.started if self.started is None else self.started
-        return replace(self.execution, started=started, finished=self.finished)
-
 
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""

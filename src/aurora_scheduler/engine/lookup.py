@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import trio
 
-from aurora_scheduler.callbacks import Allowed, resolve
+from aurora_scheduler.callbacks import Allowed, is_async, resolve
 from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import CallbackError
 from aurora_scheduler.forks import NoFork
@@ -17,22 +18,30 @@ from aurora_scheduler.model import CallbackName
 __all__ = ["Callbacks"]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A callback that was found."""
+
+    function: Callable[..., Any]
+    is_async: bool
+
+
 class Callbacks:
     """The functions behind the names, remembered, failures included until `forget_failures`."""
 
     def __init__(self, allowed: Allowed, *, inline: bool) -> None:
         self._allowed = allowed
-        self._found: dict[CallbackName, Callable[..., Any] | CallbackError] = {}
+        self._found: dict[CallbackName, Found | CallbackError] = {}
         self._looking: dict[CallbackName, trio.Event] = {}
         self._workers = Workers(1, inline=inline)
 
-    def known(self, name: CallbackName) -> Callable[..., Any] | None:
-        """The function where it was found already; else None."""
+    def known(self, name: CallbackName) -> Found | None:
+        """The callback where it was found already; else None."""
         found = self._found.get(name)
-        return None if isinstance(found, CallbackError) else found
+        return found if isinstance(found, Found) else None
 
-    async def find(self, name: CallbackName) -> Callable[..., Any]:
-        """The function. Raises `CallbackError` where it cannot be found."""
+    async def find(self, name: CallbackName) -> Found:
+        """The callback. Raises `CallbackError` where it cannot be found."""
         while name not in self._found:
             await self._look_up(name)
         found = self._found[name]
@@ -54,12 +63,13 @@ class Callbacks:
 
     def forget_failures(self) -> None:
         """Try again, next time, what could not be found."""
-        self._found = {name: found for name, found in self._found.items() if not isinstance(found, CallbackError)}
+        self._found = {name: found for name, found in self._found.items() if isinstance(found, Found)}
 
 
-def _resolve(name: CallbackName, allowed: Allowed) -> Callable[..., Any] | CallbackError:
+def _resolve(name: CallbackName, allowed: Allowed) -> Found | CallbackError:
     try:
         with NoFork():
-            return resolve(name, allowed)
+            function = resolve(name, allowed)
     except CallbackError as error:
         return error
+    return Found(function, is_async(function))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -11,9 +11,10 @@ import trio
 from aurora_scheduler.callbacks import bind, raised
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry, current_execution
+from aurora_scheduler.engine.lookup import Found
 from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
-from aurora_scheduler.errors import CallbackError, SchedulerStopped
+from aurora_scheduler.errors import SchedulerStopped
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
@@ -33,30 +34,27 @@ _NOT_HELD = "its end could not be written"
 
 
 def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
-    """Begin a claimed execution: a plain callback at once in a worker thread, all else in a task of its own.
-
-    A callback that was not looked up yet, or that may run only so long, needs the task whatever it is.
-    """
+    """Begin a claimed execution: a plain callback at once in a worker thread, all else in a task of its own."""
     job = entry.job
     attempt.callback = job.callback
-    function = book.callbacks.known(job.callback)
-    if function is None or job.policies.timeout is not None or not book.runners.is_for_threads(function):
+    found = book.callbacks.known(job.callback)
+    if found is None or found.is_async or job.policies.timeout is not None or not book.runners.has_threads:
         assert book.performing is not None
-        book.performing.start_soon(_perform, book, entry, attempt)
+        book.performing.start_soon(_perform, book, entry, attempt, found)
         return
     try:
-        arguments = _arguments(entry, attempt, function)
+        arguments = _arguments(entry, attempt, found)
     except Exception as error:
         _ended(book, entry, attempt, raised(error))
     else:
-        book.runners.post(attempt, function, arguments, partial(_ended, book, entry, attempt))
+        book.runners.post(attempt, found.function, arguments, partial(_ended, book, entry, attempt))
 
 
-async def _perform(book: Book, entry: Entry, attempt: Attempt) -> None:
+async def _perform(book: Book, entry: Entry, attempt: Attempt, found: Found | None) -> None:
     """Run the callback of a claimed execution, and have its end written."""
     try:
         current_execution.set(attempt.execution.id)
-        outcome = await _run(book, entry, attempt)
+        outcome = await _run(book, entry, attempt, found)
     except SchedulerStopped:
         _tell_lost(attempt)
         book.attempt_ended(entry, attempt)
@@ -65,6 +63,21 @@ async def _perform(book: Book, entry: Entry, attempt: Attempt) -> None:
         raise
     else:
         _ended(book, entry, attempt, outcome)
+
+
+async def _run(book: Book, entry: Entry, attempt: Attempt, found: Found | None) -> Outcome:
+    job = entry.job
+    try:
+        if found is None:
+            found = await book.callbacks.find(job.callback)
+        arguments = _arguments(entry, attempt, found)
+        run = book.runners.choose(job.policies.runner, found.is_async)
+    except Exception as error:
+        return raised(error)
+    if job.policies.timeout is None:
+        return await run(attempt, found.function, arguments)
+    seconds = job.policies.timeout / SECOND
+    return await run_within(book, entry, attempt, seconds, partial(run, attempt, found.function, arguments))
 
 
 def _ended(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
@@ -103,26 +116,8 @@ async def _keep_writing_end(book: Book, entry: Entry, attempt: Attempt, commit: 
         book.attempt_ended(entry, attempt)
 
 
-async def _run(book: Book, entry: Entry, attempt: Attempt) -> Outcome:
-    job = entry.job
-    attempt.callback = job.callback
-    try:
-        function = await book.callbacks.find(job.callback)
-    except CallbackError as error:
-        return raised(error)
-    try:
-        arguments = _arguments(entry, attempt, function)
-        run = book.runners.choose(job.policies.runner, function)
-    except Exception as error:
-        return raised(error)
-    if job.policies.timeout is None:
-        return await run(attempt, function, arguments)
-    seconds = job.policies.timeout / SECOND
-    return await run_within(book, entry, attempt, seconds, partial(run, attempt, function, arguments))
-
-
-def _arguments(entry: Entry, attempt: Attempt, function: Callable[..., Any]) -> dict[str, Any]:
-    return bind(function, entry.job.callback_args, _Context(attempt.execution))
+def _arguments(entry: Entry, attempt: Attempt, found: Found) -> dict[str, Any]:
+    return bind(found.function, entry.job.callback_args, _Context(attempt.execution))
 
 
 class _Context(Mapping[str, Any]):
@@ -212,13 +207,17 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit,
 
 def _settled(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome, deaths: int = 0) -> Commit:
     """What is to be written of an attempt that came to `outcome`, and whose firing was lost `deaths` times before."""
-    ended, others = attempt.as_ended(), len(entry.attempts) - 1
+    execution, others = attempt.execution, len(entry.attempts) - 1
     job = None if book.is_gone(entry) else entry.job
     waiting = () if job is None else entry.waiting
     now, new_id = book.clock.now(), book.clock.new_id
     if outcome is _LOST:
-        return recover(job, waiting, others, ended, deaths, now, new_id=new_id, cause=_NOT_HELD)
-    return settle(job, waiting, others, ended, outcome, now, new_id=new_id)
+        lost = execution if attempt.started is None else replace(execution, started=attempt.started)
+        return recover(job, waiting, others, lost, deaths, now, new_id=new_id, cause=_NOT_HELD)
+    return settle(
+        job, waiting, others, execution, outcome, now, new_id=new_id,
+        started=attempt.started, finished=attempt.finished,
+    )  # fmt: skip
 
 
 def _hold(book: Book, attempt: Attempt) -> bool:

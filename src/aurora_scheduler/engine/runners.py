@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import sniffio
 import trio
 
-from aurora_scheduler.callbacks import is_async, raised, returned
+from aurora_scheduler.callbacks import raised, returned
 from aurora_scheduler.engine.entries import Attempt, current_execution
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import LoopWatch
@@ -61,17 +61,18 @@ class Runners:
         #: Where plain functions are called; None: in the loop itself, for simulations.
         self._threads = threads
 
-    def choose(self, runner: str, function: Callable[..., Any]) -> Runner:
+    def choose(self, runner: str, is_async: bool) -> Runner:
         """The runner for a job's `runner` option: "auto" takes the scheduler's default where that fits."""
-        if not is_async(function):
+        if not is_async:
             return self._in_thread
         if runner == "auto":
             runner = self._default if self._default in ("trio", "app") else "trio"
         return self._in_app if runner == "app" else self._in_trio
 
-    def is_for_threads(self, function: Callable[..., Any]) -> bool:
-        """Whether it is called in a worker thread: a plain function, where there are such threads."""
-        return self._threads is not None and not is_async(function)
+    @property
+    def has_threads(self) -> bool:
+        """Whether there are worker threads for plain functions."""
+        return self._threads is not None
 
     def post(
         self,

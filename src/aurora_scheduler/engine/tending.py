@@ -60,7 +60,7 @@ async def _next_step(book: Book, entry: Entry) -> Step:
     entry.begin_deciding()
     job, clock = entry.job, book.clock
     try:
-        if job.is_active:
+        if job.is_active and book.callbacks.known(job.callback) is None:
             await book.callbacks.find(job.callback)
         return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=book.owner, new_id=clock.new_id)
     except (CallbackError, ScheduleError) as error:

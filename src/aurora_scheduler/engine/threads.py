@@ -26,7 +26,7 @@ _IDLE = 10.0
 
 
 class CallbackThreads:
-    """Up to `total` threads, for what is handed in by `post`. They live in `run`, and are let go when it is cancelled."""
+    """Up to `total` threads, for what is handed in by `post`; they live in `run`, and are let go when that is over."""
 
     def __init__(self, total: int, mailbox: Mailbox) -> None:
         self._total = total

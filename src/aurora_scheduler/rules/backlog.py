@@ -9,7 +9,6 @@ from aurora_scheduler.model import Execution, ExecutionStatus, Job
 from aurora_scheduler.rules.firing import Reason, let_pass
 from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.timing import coming, delay_of, fallen_due, following, schedule_of
-from aurora_scheduler.values import replace
 
 __all__ = ["MOST", "Backlog", "sort_out"]
 
@@ -38,16 +37,18 @@ def sort_out(job: Job, waiting: Sequence[Execution], until: int, now: int, new_i
     if policies.misfire == "skip" and now - (last + delay_of(job, last)) > policies.misfire_grace:
         missed, after = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=until)
         return Backlog((), missed, after)
-    after = planned(job, waiting)
-    run = _newest(after, last, count) if policies.misfire == "run_all" else (last,)
+    runs = planned(job, waiting)
+    run = _newest(job, runs, last, count) if policies.misfire == "run_all" else (last,)
+    after = coming(job, following(job, last, runs + len(run)))
+    if run[0] == job.next_fire:
+        return Backlog(run, (), after)
     missed, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=run[0] - 1)
-    after = coming(after, following(replace(after, runs=after.runs + len(run)), last))
-    return Backlog(run, missed, replace(after, runs=job.runs))
+    return Backlog(run, missed, after)
 
 
-def _newest(job: Job, last: int, count: int) -> tuple[int, ...]:
+def _newest(job: Job, runs: int, last: int, count: int) -> tuple[int, ...]:
     """The newest of `count` instants that end with `last`: as many as are made up for, and as `max_runs` leaves."""
-    left = MOST if job.policies.max_runs is None else max(1, job.policies.max_runs - job.runs)
+    left = MOST if job.policies.max_runs is None else max(1, job.policies.max_runs - runs)
     schedule, run = schedule_of(job), [last]
     while len(run) < min(count, MOST, left):
         before = schedule.previous_instant(run[-1])

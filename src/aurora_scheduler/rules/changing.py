@@ -63,7 +63,7 @@ def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> 
 
 def seated(job: Job, waiting: Sequence[Execution]) -> Job:
     """An edited job; without a next firing, where what waits for its turn has the last places among `max_runs`."""
-    most, taken = job.policies.max_runs, planned(job, waiting).runs
+    most, taken = job.policies.max_runs, planned(job, waiting)
     return job if most is None or taken == job.runs or taken < most else coming(job, None)
 
 

@@ -79,7 +79,7 @@ def decide(
     Pure: the same arguments give the same step. Raises `ScheduleError` where the job's zone is unknown here.
     """
     room = has_room(job, running)
-    by_hand = next((row for row in waiting if _is_request(row)), None)
+    by_hand = next((row for row in waiting if _is_request(row)), None) if waiting else None
     if by_hand is not None and not (room and any(_is_first(job, row) for row in waiting)):
         if room:
             return _claim_waiting(job, by_hand, now, owner)
@@ -91,14 +91,17 @@ def decide(
     commit = renewed(job, now)
     if commit is not None:
         return Record(commit)
-    in_line = min((row for row in waiting if _may_begin(job, row, running, now)), key=_place_in_line, default=None)
-    if in_line is not None and room:
-        return _claim_waiting(job, in_line, now, owner)
+    if waiting and room:
+        in_line = min((row for row in waiting if _may_begin(job, row, running, now)), key=_place_in_line, default=None)
+        if in_line is not None:
+            return _claim_waiting(job, in_line, now, owner)
     if job.next_due is not None and job.next_due <= now:
         if room:
             return _come_due(job, waiting, running, now, owner, new_id)
         return _come_due_while_busy(job, waiting, running, now, new_id)
 
+    if not waiting and job.next_due is not None:
+        return Sleep(job.next_due)
     retry = min((row for row in waiting if _is_retry(row)), key=lambda row: row.due, default=None)
     if retry is not None and retry.due <= now and room:
         return _claim_waiting(job, retry, now, owner)
@@ -177,9 +180,15 @@ def _come_due(
         after, change = finish_if_over(stepped(backlog.job), now, open_left=bool(waiting or running))
         return Record(Commit(job=after, new=backlog.missed, change=change))
     first, *others = backlog.run
-    execution = replace(row_of(job, first, new_id()), status=ExecutionStatus.RUNNING, started=now, owner=owner)
-    if others:  # it is one of those that run in turn
-        execution = replace(execution, reason=Reason.BACKLOG)
+    execution = row_of(
+        job,
+        first,
+        new_id(),
+        status=ExecutionStatus.RUNNING,
+        reason=Reason.BACKLOG if others else None,  # it is one of those that run in turn
+        started=now,
+        owner=owner,
+    )
     after = stepped(backlog.job, runs=job.runs + 1)
     new = (*backlog.missed, execution, *queue(job, others, Reason.BACKLOG, new_id))
     moved = superseded(_giving_way(job, waiting), now)
@@ -188,7 +197,7 @@ def _come_due(
 
 def _giving_way(job: Job, waiting: Sequence[Execution]) -> Sequence[Execution]:
     """The retries that a firing takes the place of."""
-    return () if keeps_retries(job) else [row for row in waiting if _is_retry(row)]
+    return [row for row in waiting if _is_retry(row)] if waiting and not keeps_retries(job) else ()
 
 
 def _come_due_while_busy(

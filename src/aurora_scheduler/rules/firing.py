@@ -57,9 +57,17 @@ class Reason(StrEnum):
     STOPPED = "the scheduler stopped"
 
 
-def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigger.SCHEDULE) -> Execution:
-    """The first attempt at one firing of the job, waiting."""
-    return Execution(
+#: What every row is made of: copying it takes a third of what making one takes.
+_ROW = Execution(
+    id="", job_id="", generation=0, job_name="", timezone="", scheduled=0, last_scheduled=0,
+    status=ExecutionStatus.WAITING, due=0,
+)  # fmt: skip
+
+
+def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigger.SCHEDULE, **state: Any) -> Execution:
+    """The first attempt at one firing of the job, waiting, or in this state."""
+    return replace(
+        _ROW,
         id=execution_id,
         job_id=job.id,
         generation=job.generation,
@@ -68,8 +76,8 @@ def row_of(job: Job, scheduled: int, execution_id: str, trigger: Trigger = Trigg
         scheduled=scheduled,
         last_scheduled=scheduled,
         trigger=trigger,
-        status=ExecutionStatus.WAITING,
-        due=scheduled + (delay_of(job, scheduled) if trigger is Trigger.SCHEDULE else 0),
+        due=scheduled + delay_of(job, scheduled) if trigger is Trigger.SCHEDULE else scheduled,
+        **state,
     )
 
 

@@ -52,15 +52,16 @@ def has_turn(row: Execution) -> bool:
     return row.reason in (Reason.QUEUED, Reason.BACKLOG)
 
 
-def planned(job: Job, waiting: Sequence[Execution]) -> Job:
-    """The job as if the firings that wait for their turn were claimed: they have their place among `max_runs`."""
-    places = sum(has_turn(row) and row.trigger is Trigger.SCHEDULE and row.attempt == 1 for row in waiting)
-    return replace(job, runs=job.runs + places)
+def planned(job: Job, waiting: Sequence[Execution]) -> int:
+    """The job's runs as if the firings that wait for their turn were claimed: they have a place among `max_runs`."""
+    if not waiting:
+        return job.runs
+    return job.runs + sum(has_turn(row) and row.trigger is Trigger.SCHEDULE and row.attempt == 1 for row in waiting)
 
 
 def queue(job: Job, instants: Sequence[int], reason: Reason, new_id: Callable[[], str]) -> tuple[Execution, ...]:
     """Rows for these instants that wait for their turn."""
-    return tuple(replace(row_of(job, instant, new_id()), reason=reason) for instant in instants)
+    return tuple([row_of(job, instant, new_id(), reason=reason) for instant in instants]) if instants else ()
 
 
 def meet(
@@ -103,7 +104,7 @@ def meet_by_hand(
 def _wait(job: Job, waiting: Sequence[Execution], places: int, now: int, new_id: Callable[[], str]) -> Overlapping:
     """The first ones wait, as many as there are places; the others are skipped."""
     places -= sum(row.reason == Reason.QUEUED for row in waiting)
-    after = planned(job, waiting)
+    after = replace(job, runs=planned(job, waiting))
     queued: list[Execution] = []
     while places > 0 and after.next_fire is not None and fallen_due(after, now) is not None:
         instant = after.next_fire
@@ -124,10 +125,9 @@ def _take_over(
     last, _ = fallen
     giving_way = [row for row in waiting if row.reason not in (Reason.RECOVERED, Reason.BACKLOG)]
     skipped, _ = let_pass(job, now, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, new_id, until=last - 1)
-    after = planned(job, [row for row in waiting if row not in giving_way])
-    after = coming(after, following(replace(after, runs=after.runs + 1), last))
+    places = planned(job, [row for row in waiting if row not in giving_way])
     return Overlapping(
-        replace(after, runs=job.runs),
+        coming(job, following(job, last, places + 1)),
         (*skipped, *queue(job, [last], Reason.QUEUED, new_id)),
         (*superseded(giving_way, now), *_cancelled(running)),
     )
@@ -135,7 +135,7 @@ def _take_over(
 
 def superseded(rows: Sequence[Execution], now: int) -> tuple[Execution, ...]:
     """These rows, whose place a newer firing takes."""
-    return tuple(closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in rows)
+    return tuple([closed(row, ExecutionStatus.SKIPPED, Reason.SUPERSEDED, now) for row in rows]) if rows else ()
 
 
 def _cancelled(running: Sequence[Execution]) -> tuple[Execution, ...]:

@@ -37,31 +37,37 @@ def settle(
     now: int,
     *,
     new_id: Callable[[], str],
+    started: int | None = None,
+    finished: int | None = None,
 ) -> Commit:
     """The end of `execution`: its final row, the job's counters, and the retry if one is due.
 
     `job` is None where the job was deleted meanwhile: then only the row is written. `waiting` are the job's other open
-    rows, `others_running` counts its other attempts. An execution that says when it finished did so before now.
+    rows, `others_running` counts its other attempts. `started` and `finished` tell when its callback really began, and
+    ended: None is when it was claimed, and now.
     """
     ended = replace(
         execution,
         status=outcome.status,
         reason=outcome.reason if outcome.reason is not None else execution.reason,
-        finished=now if execution.finished is None else execution.finished,
+        started=execution.started if started is None else started,
+        finished=now if finished is None else finished,
         result=outcome.result,
         error=outcome.error,
         traceback=outcome.traceback,
     )
     if job is None:
         return Commit(job=None, moved=(ended,))
-    after = stepped(job, last_run=execution.started, last_run_result=outcome.result)
+    streak = job.retry_count
+    if outcome.status is ExecutionStatus.SUCCEEDED:
+        streak = 0
+    elif outcome.status in _FAILURES:
+        streak += 1
+    after = stepped(job, last_run=ended.started, last_run_result=outcome.result, retry_count=streak)
     new: tuple[Execution, ...] = ()
     moved: tuple[Execution, ...] = (ended,)
     change: Change | None = None
-    if outcome.status is ExecutionStatus.SUCCEEDED:
-        after = replace(after, retry_count=0)
-    elif outcome.status in _FAILURES:
-        after = replace(after, retry_count=job.retry_count + 1)
+    if outcome.status in _FAILURES:
         if job.status is JobStatus.ACTIVE:
             if after.retry_count <= job.policies.max_retries:
                 new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)

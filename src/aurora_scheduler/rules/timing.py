@@ -36,10 +36,13 @@ def schedule_of(job: Job) -> Schedule:
     )
 
 
-def following(job: Job, after: int) -> int | None:
-    """The job's first instant strictly after `after`, within `start_at`, `end_at` and `max_runs`."""
+def following(job: Job, after: int, runs: int | None = None) -> int | None:
+    """The job's first instant strictly after `after`, within `start_at`, `end_at` and `max_runs`.
+
+    `runs` counts the firings begun by then, where it is not those that the job knows of.
+    """
     policies = job.policies
-    if policies.max_runs is not None and job.runs >= policies.max_runs:
+    if policies.max_runs is not None and (job.runs if runs is None else runs) >= policies.max_runs:
         return None
     if policies.starts is not None:
         after = max(after, policies.starts - 1)
