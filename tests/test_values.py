@@ -42,7 +42,7 @@ def test_the_copy_is_frozen_too():
         replace(JOB, name="other").name = "third"  # type: ignore[misc]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Job(Job):
     trouble: str = "damaged"
 

@@ -11,7 +11,7 @@ from aurora_scheduler.model import Change, Execution
 __all__ = ["Explanation", "Health"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """Why a job ran at an instant, or why it did not.
 

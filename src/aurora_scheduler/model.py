@@ -107,7 +107,7 @@ class CallbackName(NamedTuple):
         return f"{self.module}:{self.qualname}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Policies:
     """What a job's options decide. Durations and instants are integer microseconds."""
 
@@ -135,7 +135,7 @@ class Policies:
     runner: str = "auto"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A stored definition and its state: name, schedule, callback, arguments, policies.
 
@@ -178,6 +178,8 @@ class Job:
     last_run: int | None = None
     last_run_result: Mapping[str, Any] | None = None
     """The stored result of the last attempt that ended."""
+    memo: Any = field(default=None, compare=False, repr=False)
+    """What was made of its schedule's text, for whoever needs that again: a part of no job, and no difference."""
 
     @property
     def callback_module(self) -> str:
@@ -324,7 +326,7 @@ class Job:
         return self.policies.runner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """One attempt at one firing, or the record of why a firing (or a range of them) was not run."""
 
@@ -386,7 +388,7 @@ class Execution:
         return f"{self.job_id}:{moment.isoformat().replace('+00:00', 'Z')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of one attempt: everything a callback can do, as a value."""
 
@@ -424,7 +426,7 @@ class Change:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Commit:
     """What one decision writes: all of it in one transaction, or nothing.
 

@@ -26,13 +26,19 @@ def woken():
     return []
 
 
+async def sleep_on(alarms, entry, seconds):
+    if seconds < math.inf:
+        alarms.set(entry.bell, seconds)
+    await entry.bell.wait()
+
+
 def sleeper(alarms, woken, name):
     """An entry, and the coroutine function that has its task sleep and then notes when it woke."""
     entry = Entry(make_job(name))
 
     async def sleep(seconds):
         entry.begin_deciding()
-        await alarms.sleep(entry.nudged, seconds)
+        await sleep_on(alarms, entry, seconds)
         woken.append((name, trio.current_time()))
 
     return entry, sleep
@@ -88,7 +94,7 @@ async def test_a_task_on_its_way_out_takes_no_alarm_from_the_one_in_its_place(au
     entry, sleep = sleeper(alarms, woken, "the new one")
     with trio.CancelScope() as old:
         async with trio.open_nursery() as both:
-            both.start_soon(alarms.sleep, entry.nudged, 10)
+            both.start_soon(sleep_on, alarms, entry, 10)
             await trio.testing.wait_all_tasks_blocked()
             entry.nudge()
             nursery.start_soon(sleep, 10)

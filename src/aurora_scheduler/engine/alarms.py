@@ -1,4 +1,4 @@
-"""The alarms of all jobs' tasks: each sleeps until an event is set, and one timer, set to the nearest alarm, sets it.
+"""The alarms of all jobs' tasks: each sleeps until its bell is rung, and one timer, set to the nearest alarm, rings it.
 
 So a task that sleeps costs a place in a heap, waking costs no cancelled scope, and one precise timer serves them all.
 """
@@ -13,7 +13,7 @@ import trio
 
 from aurora_scheduler.ports import Clock, Timer
 
-__all__ = ["Alarms"]
+__all__ = ["Alarms", "Bell"]
 
 #: What a moment may be missed by in rounding, in seconds: less than half of the microsecond in which jobs are due.
 _NEAR = 4e-7
@@ -21,38 +21,72 @@ _NEAR = 4e-7
 _STALE = 1000
 
 
+class Bell:
+    """What one task sleeps on: rung by whoever has news for it, or by its alarm. An event that is used again."""
+
+    __slots__ = ("_is_rung", "_task", "turn")
+
+    def __init__(self) -> None:
+        self._is_rung = False
+        self._task: trio.lowlevel.Task | None = None
+        #: Counts the times it was stilled: an alarm is for one of them.
+        self.turn = 0
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a task sleeps on it."""
+        return self._task is not None
+
+    def ring(self) -> None:
+        """Wake who sleeps on it, or keep from sleeping whoever is about to."""
+        self._is_rung = True
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def still(self) -> None:
+        """From here on it has not been rung."""
+        if self._is_rung:
+            self._is_rung = False
+            self.turn += 1
+
+    async def wait(self) -> None:
+        """Sleep until it is rung; one task at a time."""
+        if self._is_rung:
+            await trio.lowlevel.checkpoint()
+            return
+        task = self._task = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            if self._task is task:  # and not one that came in its place
+                self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+
 class Alarms:
-    """What is to be set when, by the monotonic clock. `run` keeps the time."""
+    """Which bell is to be rung when, by the monotonic clock. `run` keeps the time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[tuple[float, int, trio.Event]] = []
+        self._heap: list[tuple[float, int, Bell, int]] = []
         self._order = count()
-        self._waiting = 0
+        self._most = _STALE
         self._timer: Timer | None = None
         self._armed = math.inf
 
-    async def sleep(self, nudged: trio.Event, seconds: float) -> None:
-        """Sleep so long, or until `nudged` is set; after that long it is.
-
-        An alarm belongs to the event that is waited for, and not to a job: a task that is on its way out takes none
-        from the one that came in its place.
-        """
-        if seconds < math.inf:
-            at = self._clock.monotonic() + seconds
-            heapq.heappush(self._heap, (at, next(self._order), nudged))
-            if self._timer is not None and at < self._armed:
-                self._arm(self._timer)
-        self._waiting += 1
-        try:
-            await nudged.wait()
-        finally:
-            self._waiting -= 1
-            if len(self._heap) > 2 * self._waiting + _STALE:
-                self._forget_stale()
+    def set(self, bell: Bell, seconds: float) -> None:
+        """Have the bell rung after so long, unless it is rung, and stilled, before."""
+        if len(self._heap) > self._most:
+            self._forget_stale()
+        at = self._clock.monotonic() + seconds
+        heapq.heappush(self._heap, (at, next(self._order), bell, bell.turn))
+        if self._timer is not None and at < self._armed:
+            self._arm(self._timer)
 
     async def run(self) -> None:
-        """Set everything in time, until cancelled."""
+        """Ring everything in time, until cancelled."""
         with self._clock.timer() as timer:
             self._timer = timer
             try:
@@ -66,12 +100,15 @@ class Alarms:
     def _ring(self) -> None:
         now = self._clock.monotonic() + _NEAR
         while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2].set()
+            _, _, bell, turn = heapq.heappop(self._heap)
+            if bell.turn == turn:
+                bell.ring()
 
     def _arm(self, timer: Timer) -> None:
         self._armed = self._heap[0][0] if self._heap else math.inf
         timer.arm(self._armed)
 
     def _forget_stale(self) -> None:
-        self._heap = [each for each in self._heap if each[2].statistics().tasks_waiting]
+        self._heap = [each for each in self._heap if each[2].turn == each[3] and each[2].is_waited_for]
         heapq.heapify(self._heap)
+        self._most = 2 * len(self._heap) + _STALE

@@ -13,6 +13,7 @@ from aurora_scheduler.callbacks import ANY, Allowed
 from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.garbage import collector_held
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -169,12 +170,13 @@ class Engine:
                 self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
-        snapshots = await until_there(self._take_over, "starting")
-        self.book.tending = tending
-        for number, snapshot in enumerate(snapshots, start=1):
-            self.book.reconcile(snapshot.job.id, snapshot)
-            if number % _BATCH == 0:
-                await trio.lowlevel.checkpoint()
+        with collector_held():
+            snapshots = await until_there(self._take_over, "starting")
+            self.book.tending = tending
+            for number, snapshot in enumerate(snapshots, start=1):
+                self.book.reconcile(snapshot.job.id, snapshot)
+                if number % _BATCH == 0:
+                    await trio.lowlevel.checkpoint()
         if self.book.comes_from_later(CORRECTION):
             _log.warning("the wall clock was set back by far since the jobs were looked after last")
             await self.book.rewind()
@@ -210,6 +212,8 @@ class Engine:
             )
         if settings.watch_clock:
             nursery.start_soon(keeper.watch_clock, self.book)
+        if not settings.inline:
+            nursery.start_soon(keeper.hold_collector, self.book)
 
     async def _end_attempts(self) -> None:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""

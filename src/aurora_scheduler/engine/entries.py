@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import trio
 
+from aurora_scheduler.engine.alarms import Bell
 from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
@@ -87,7 +88,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("attempts", "claiming", "job", "nudged", "scope", "unanswered", "waiting")
+    __slots__ = ("attempts", "bell", "claiming", "job", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -95,14 +96,14 @@ class Entry:
         self.attempts: dict[str, Attempt] = {}
         #: The executions whose claims seemed to fail, the last of them: they have not begun. Where one is in the store
         #: all the same, its commit took effect, and only the answer was lost.
-        self.unanswered: deque[str] = deque(maxlen=_UNANSWERED)
+        self.unanswered: deque[str] | None = None
         #: The executions whose claims are being committed, one as often as it is tried: a task that was put to rest in
         #: the midst of it ends it, beside the job's new one.
         self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
-        #: Set when the job's task is to decide anew; another one after each `begin_deciding`.
-        self.nudged = trio.Event()
+        #: Rung when the job's task is to decide anew.
+        self.bell = Bell()
 
     def __repr__(self) -> str:
         return f"<Entry {self.job.name!r} {self.job.status} | {len(self.attempts)} running | next {self.job.next_fire}>"
@@ -143,20 +144,23 @@ class Entry:
     def is_unanswered(self, row: Execution) -> bool:
         """Whether the row was claimed here by a commit that seemed to fail, and nobody has begun it or is about to."""
         known = row.id in self.attempts or row.id in self.claiming
-        return row.id in self.unanswered and not known and row.status is not ExecutionStatus.WAITING
+        unanswered = self.unanswered is not None and row.id in self.unanswered
+        return unanswered and not known and row.status is not ExecutionStatus.WAITING
 
     def note_unanswered(self, execution_id: str) -> None:
         """The claim of this execution seemed to fail."""
+        if self.unanswered is None:
+            self.unanswered = deque(maxlen=_UNANSWERED)
         if execution_id not in self.attempts and execution_id not in self.unanswered:
             self.unanswered.append(execution_id)
 
     def note_begun(self) -> None:
         """A claimed execution begins: its commit was the next after what was known, so no other took effect unseen."""
-        self.unanswered.clear()
+        self.unanswered = None
 
     def nudge(self) -> None:
         """Wake the job's task, so that it decides anew."""
-        self.nudged.set()
+        self.bell.ring()
 
     def note_ended(self) -> None:
         """An attempt is over: that matters to a job with firings that wait, or with none to come any more.
@@ -168,5 +172,4 @@ class Entry:
 
     def begin_deciding(self) -> None:
         """From here on a nudge means that something happened after what is being looked at."""
-        if self.nudged.is_set():
-            self.nudged = trio.Event()
+        self.bell.still()

@@ -8,13 +8,14 @@ from functools import partial
 import trio
 
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.garbage import collector_held
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
 from aurora_scheduler.rules import CORRECTION
 
-__all__ = ["follow_changes", "follow_others", "keep_history", "retry_unresolved", "watch_clock"]
+__all__ = ["follow_changes", "follow_others", "hold_collector", "keep_history", "retry_unresolved", "watch_clock"]
 
 _log = logger("keeper")
 
@@ -23,6 +24,8 @@ _DAY = 86_400 * SECOND
 _STEP = SECOND // 2
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
+#: For so many seconds nothing is collected while very many jobs come due; and then, for so many, whatever there is.
+_HELD, _NOT_HELD = 1.0, 0.02
 
 
 async def follow_changes(book: Book) -> None:
@@ -41,6 +44,15 @@ async def follow_others(book: Book, every: float) -> None:
             _log.warning("changes of other processes could not be read, trying again: %s", error)
         else:
             book.note_changes(ids)
+
+
+async def hold_collector(book: Book) -> None:
+    """While very many jobs come due at the same time, have Python's garbage collector wait, a second at a time."""
+    while True:
+        await book.slots.until_rush()
+        with collector_held():
+            await trio.sleep(_HELD)
+        await trio.sleep(_NOT_HELD)
 
 
 async def retry_unresolved(book: Book, every: float) -> None:

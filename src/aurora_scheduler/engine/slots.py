@@ -6,9 +6,14 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+import trio
+
 from aurora_scheduler.engine.mailbox import Mailbox
 
 __all__ = ["Place", "Slots"]
+
+#: So many who ask are very many.
+_RUSH = 500
 
 
 class Place:
@@ -51,13 +56,22 @@ class Slots:
         self._order = count()
         self._round = 0
         self._is_called = False
+        self._rush = trio.Event()
 
     def ask(self, due: int, grant: Callable[[bool], object]) -> Place:
         """Have `grant` called with a slot, after those that were due earlier; it hears whether it had to wait."""
         place = Place(grant, self._round)
         heapq.heappush(self._queue, (due, next(self._order), place))
         self._call()
+        if len(self._queue) == _RUSH:
+            self._rush.set()
         return place
+
+    async def until_rush(self) -> None:
+        """Wait until very many ask at the same time."""
+        if len(self._queue) < _RUSH:
+            self._rush = trio.Event()
+            await self._rush.wait()
 
     def take_anyway(self) -> None:
         """Take a slot for what has begun already, even where none is free: then one more has to be given back."""

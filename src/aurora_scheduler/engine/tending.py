@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import trio
 
 from aurora_scheduler.engine.book import Book
@@ -22,38 +20,34 @@ _log = logger("engine")
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
     """Look after one job until it needs no task any more, or until `scope` is cancelled: it was put to rest."""
-    with scope:
-        await _keep_deciding(book, entry)
-    book.task_ended(entry, scope)
-
-
-async def _keep_deciding(book: Book, entry: Entry) -> None:
     pauses = Pauses()
     recorded = False
-    while True:
-        try:
-            step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
-            recorded = False
-            match step:
-                case Rest():
-                    return
-                case Sleep(until=until):
-                    await _sleep(book, entry, until)
-                case Record(commit=commit):
-                    await book.commit(entry, commit)
-                case Claim():
-                    if not await _claim(book, entry, step):
-                        continue
-            pauses.reset()
-        except AlreadyRecorded:
-            recorded = True
-        except Refused:
-            await pauses.after_refusal(f"job {entry.job.name!r}")
-            await book.load([entry.job.id])
-        except AWAY as error:
-            # No store, no start. What is due stays due.
-            _log.warning("job %r waits for the database: %s", entry.job.name, error, extra={"job_id": entry.job.id})
-            await pauses.wait()
+    with scope:
+        while True:
+            try:
+                step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
+                recorded = False
+                if isinstance(step, Rest):
+                    break
+                if isinstance(step, Sleep):
+                    _set_alarm(book, entry, step.until)
+                    await entry.bell.wait()
+                elif isinstance(step, Record):
+                    await book.commit(entry, step.commit)
+                elif not await _claim(book, entry, step):
+                    continue
+                pauses.reset()
+            except AlreadyRecorded:
+                recorded = True
+            except Refused:
+                await pauses.after_refusal(f"job {entry.job.name!r}")
+                await book.load([entry.job.id])
+            except AWAY as error:
+                # No store, no start. What is due stays due.
+                extra = {"job_id": entry.job.id}
+                _log.warning("job %r waits for the database: %s", entry.job.name, error, extra=extra)
+                await pauses.wait()
+    book.task_ended(entry, scope)
 
 
 async def _next_step(book: Book, entry: Entry) -> Step:
@@ -77,20 +71,21 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> bool:
     request = book.ask(entry, claim)
     try:
         after = claim.commit.job
-        await _sleep(book, entry, None if after is None else after.next_due)
+        _set_alarm(book, entry, None if after is None else after.next_due)
+        await entry.bell.wait()
     finally:
         request.withdraw()
     while request.is_being_written:
         request.is_awaited = True
         entry.begin_deciding()
-        await entry.nudged.wait()
+        await entry.bell.wait()
     if request.error is not None:
         raise request.error
     return request.is_made
 
 
-async def _sleep(book: Book, entry: Entry, until: int | None) -> None:
-    """Sleep until then, or until something happens to the job."""
-    # The clock has gone on since the decision: what was still to come may have come.
-    seconds = math.inf if until is None else max(0, until - book.clock.now()) / SECOND
-    await book.alarms.sleep(entry.nudged, seconds)
+def _set_alarm(book: Book, entry: Entry, until: int | None) -> None:
+    """Have the task that is about to sleep woken then; None: only when something happens to the job."""
+    if until is not None:
+        # The clock has gone on since the decision: what was still to come may have come.
+        book.alarms.set(entry.bell, max(0, until - book.clock.now()) / SECOND)

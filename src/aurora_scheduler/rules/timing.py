@@ -24,8 +24,19 @@ __all__ = [
 
 def schedule_of(job: Job) -> Schedule:
     """The job's schedule within its limits, from its stored text. Raises `ScheduleError` where its zone is unknown."""
-    policies = job.policies
-    return stored_schedule(
+    policies, memo, zone = job.policies, job.memo, load_zone(job.timezone)
+    # A job is mostly made of the one before it, and has the very same texts; else what was made of them is forgotten.
+    if (
+        memo is not None
+        and memo[1] is job.schedule_value
+        and memo[2] is policies
+        and memo[3] is zone
+        and memo[4] is job.anchor
+        and memo[5] is job.schedule_type
+    ):
+        schedule: Schedule = memo[0]
+        return schedule
+    schedule = stored_schedule(
         job.schedule_type,
         job.schedule_value,
         job.timezone,
@@ -34,6 +45,9 @@ def schedule_of(job: Job) -> Schedule:
         policies.exclude_dates,
         policies.only_between,
     )
+    made = (schedule, job.schedule_value, policies, zone, job.anchor, job.schedule_type)
+    object.__setattr__(job, "memo", made)
+    return schedule
 
 
 def following(job: Job, after: int, runs: int | None = None) -> int | None:

@@ -54,7 +54,7 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DamagedJob(Job):
     """What can be read of a job whose row is damaged; the rest is made up."""
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _log = logger("writer")
 
 #: The most pieces of work that share a commit: enough to share its cost, not so many that the first waits for the last.
-_GROUP = 512
+_GROUP = 1024
 #: So many decisions are written together rather than one by one.
 _WORTH_IT = 4
 
