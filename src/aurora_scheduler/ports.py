@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["AlreadyRecorded", "Clock", "Fenced", "Notes", "Refused", "Snapshot", "Stale", "Store", "Writer"]
+__all__ = ["AlreadyRecorded", "Clock", "Decision", "Fenced", "Notes", "Refused", "Snapshot", "Stale", "Store", "Writer"]
 
 T = TypeVar("T")
 
@@ -105,6 +105,17 @@ class Fenced(Refused):
 
 class AlreadyRecorded(Refused):
     """This attempt at this firing has its record already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A commit of whoever fires the jobs here, and what is to be done about it."""
+
+    commit: Commit
+    check: Callable[[Store], object] | None
+    """Called before it is written; raises where it does not fit."""
+    then: Callable[[BaseException | None], object]
+    """Called with the error or None once it is committed, in whichever thread."""
 
 
 class Store(Protocol):
@@ -262,14 +273,8 @@ class Writer(Protocol):
         """Do `work` in a transaction, with whatever else is queued; it fails alone."""
         ...
 
-    def decide(
-        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
-    ) -> None:
-        """Write a decision of whoever fires the jobs here, with whatever else is queued; it fails alone.
-
-        `check` is called before, and raises where it does not fit. `then` is called with the error or None, once it is
-        committed, in whichever thread.
-        """
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """Write decisions, with whatever else is queued; each fails alone."""
         ...
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:

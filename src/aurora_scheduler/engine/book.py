@@ -24,7 +24,7 @@ from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
-from aurora_scheduler.ports import AlreadyRecorded, Clock, Refused, Snapshot, Store, Writer
+from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import Claim, beyond, claimed_now, pass_over, resolved, rewound, standing
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
@@ -74,6 +74,7 @@ class Book:
         self.performing: trio.Nursery | None = None
         self._tend = tend
         self._begin = begin
+        self._outbox: list[Decision] = []
         self._entries: dict[str, Entry] = {}
         #: Set while there are jobs that cannot run here, or were a moment ago.
         self.unresolved = trio.Event()
@@ -158,7 +159,14 @@ class Book:
         check = None
         if any(row.count > 1 for row in commit.new):
             check = partial(_check, commit=commit, now=self.clock.now())
-        self.writer.decide(commit, check, partial(self.mailbox.put, then, *args))
+        if not self._outbox:
+            self.mailbox.put_last(self._send)
+        self._outbox.append(Decision(commit, check, partial(self.mailbox.put, then, *args)))
+
+    def _send(self) -> None:
+        # All that was decided in the same instant, so that it is written together.
+        decisions, self._outbox = self._outbox, []
+        self.writer.decide(decisions)
 
     def apply(self, entry: Entry, commit: Commit) -> None:
         """Bring a decision that is written into the book."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 
 from aurora_scheduler.logs import logger
@@ -22,12 +21,8 @@ class Checkpoints:
         #: How long, in bytes, the log may become before it is moved.
         self.at = _LONG
 
-    def look(self, sql: sqlite3.Connection) -> None:
-        """Move the log into the database when it is long; where a reader is in the way, later."""
-        try:
-            size = os.stat(f"{self._path}-wal").st_size
-        except FileNotFoundError:
-            return
+    def look(self, sql: sqlite3.Connection, size: int) -> None:
+        """Move the log, of so many bytes, into the database when it is long; where a reader is in the way, later."""
         if size < self.at:
             return
         self.at = _LONG if self.move(sql) else size + _LONG

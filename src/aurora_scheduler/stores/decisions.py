@@ -69,15 +69,17 @@ def write_all(sql: sqlite3.Connection, commits: Sequence[Commit]) -> Sequence[in
         if not is_taken(error):
             raise
         raise AlreadyRecorded(str(error)) from error
-    changes = [change_row(commit.change) for commit in commits if commit.change is not None]
-    _changed(sql, INSERT_CHANGES, changes)
-    (last,) = sql.execute("SELECT last_insert_rowid()").fetchone()
-    return range(last - len(changes) + 1, last + 1)
+    numbers: list[int] = []
+    for text, values in for_many(INSERT_CHANGES, [change_row(each.change) for each in commits if each.change]):
+        added = sql.execute(text, values)
+        last = added.lastrowid or 0
+        numbers += range(last - added.rowcount + 1, last + 1)
+    return numbers
 
 
 def _changed(sql: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> int:
     """Write so many rows; how many were written."""
-    return sum(sql.execute(text, values).rowcount for text, values in for_many(statement, rows)) if rows else 0
+    return sum(sql.execute(text, values).rowcount for text, values in for_many(statement, rows))
 
 
 def _saved(commit: Commit) -> Row:

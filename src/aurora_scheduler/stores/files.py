@@ -108,6 +108,8 @@ class Place:
         # A link may come to lead elsewhere; the log lies beside the file itself.
         self._names = (name, f"{file}-wal")
         self._files = self._found()
+        #: How long the log was when it was looked at last, in bytes.
+        self.log_size = 0
 
     def remember(self) -> None:
         """What is there now is what it is to be."""
@@ -115,7 +117,8 @@ class Place:
 
     def is_kept(self) -> bool:
         """Whether both are where they were."""
-        return self._found() == self._files
+        file, log = self._files
+        return self._find(0) == file and self._find(1) == log
 
     def loss(self) -> str:
         """What is not, and what to do."""
@@ -139,15 +142,16 @@ class Place:
             os.close(descriptor)
 
     def _found(self) -> tuple[tuple[int, int] | None, ...]:
-        return tuple(map(_identity_of, self._names))
+        return self._find(0), self._find(1)
 
-
-def _identity_of(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    def _find(self, place: int) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._names[place])
+        except OSError:
+            return None
+        if place == 1:
+            self.log_size = found.st_size
+        return found.st_dev, found.st_ino
 
 
 def copy_to(path: str, source: sqlite3.Connection) -> None:

@@ -30,6 +30,7 @@ class FileLock:
     def __init__(self, path: str) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
         _held.add(self)
 
     def try_lock(self) -> bool:
@@ -50,8 +51,8 @@ class FileLock:
             found = os.stat(self.path)
         except OSError:  # it is gone, or its directory is
             return False
-        mine = os.fstat(self._open())
-        return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+        self._open()
+        return (found.st_dev, found.st_ino) == self._identity
 
     def lock(self, patience: float) -> None:
         """Take the lock, waiting at most about `patience` seconds. Raises `StoreUnavailableError`."""
@@ -96,6 +97,8 @@ class FileLock:
                 self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise StoreError(self.path, f"this lock file cannot be made ({error})") from error
+            mine = os.fstat(self._descriptor)
+            self._identity = (mine.st_dev, mine.st_ino)
         return self._descriptor
 
 

@@ -31,6 +31,10 @@ __all__ = ["SqliteStore"]
 
 _log = logger("store")
 
+#: How much of the database, in KiB, is kept in memory at most. With SQLite's own 2,000 a transaction of a thousand
+#: firings does not fit: half-done pages are written, and read again.
+_CACHE = 32_000
+
 
 class SqliteStore:
     """Jobs, executions and job changes in an SQLite database. See `aurora_scheduler.ports.Store` for the verbs.
@@ -108,6 +112,7 @@ class SqliteStore:
             sql.execute("PRAGMA journal_mode = WAL")
             sql.execute("PRAGMA wal_autocheckpoint = 0")
             sql.execute(f"PRAGMA synchronous = {self._durability}")
+            sql.execute(f"PRAGMA cache_size = -{_CACHE}")
             sql.execute("SELECT 1 FROM sqlite_master").fetchone()  # now there is a log
 
     def reader(self) -> SqliteStore | None:
@@ -147,8 +152,11 @@ class SqliteStore:
 
     def _begin(self) -> None:
         sql = self._connection
-        self._see_that_it_is_there()  # before the lock, too, which is gone where the directory is
-        self._write_lock.lock(locks.PATIENCE)
+        try:
+            self._write_lock.lock(locks.PATIENCE)
+        except StoreError:
+            self._see_that_it_is_there()  # where the directory is gone, the lock is, too
+            raise
         try:
             with translated(self.path):
                 self._see_that_it_is_there()
@@ -176,7 +184,7 @@ class SqliteStore:
                 if self._must_last and self._durability != "full" and not self.in_memory:
                     self._place.write_through()
                 if self._is_owner and not self.in_memory:
-                    self._checkpoints.look(sql)
+                    self._checkpoints.look(sql, self._place.log_size)
         finally:
             self._write_lock.unlock()
 

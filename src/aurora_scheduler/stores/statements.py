@@ -83,12 +83,12 @@ INSERT_EXECUTIONS = _insert("aurora_executions", EXECUTION_COLUMNS)
 INSERT_CHANGES = _insert("aurora_job_changes", CHANGE_COLUMNS)
 
 #: So many rows a statement is made for; what is fewer is filled up with rows of nothing, which are passed over.
-_SIZES = (8, 64, 512)
+_SIZES = (8, 64, 1024)
 
 
 def for_many(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[object]]]:
     """One of the statements for many rows, as often as it takes, each with its arguments."""
-    width = len(rows[0])
+    width = len(rows[0]) if rows else 0
     for start in range(0, len(rows), _SIZES[-1]):
         some = rows[start : start + _SIZES[-1]]
         size = next(size for size in _SIZES if size >= len(some))

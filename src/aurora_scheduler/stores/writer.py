@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -20,8 +20,7 @@ import trio
 from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit
-from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.ports import Decision, Notes, Store
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -33,7 +32,6 @@ _log = logger("writer")
 _GROUP = 1024
 #: So many decisions are written together rather than one by one.
 _WORTH_IT = 4
-
 
 #: How to answer what was done, once it is committed.
 _Answer = Callable[[], object]
@@ -60,12 +58,10 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class _Decided:
     """A decision of the engine's: of these most groups are made, and those that follow on each other are one piece."""
 
-    commit: Commit
-    check: Callable[[Store], object] | None
-    then: Callable[[BaseException | None], object]
+    decision: Decision
 
     def take(self) -> bool:
         """Begin with it: nobody takes it back."""
@@ -73,17 +69,17 @@ class _Decision:
 
     def do(self, store: Store) -> _Answer:
         """Write it."""
-        if self.check is not None:
-            self.check(store)
-        store.commit(self.commit, is_known=True)
-        return partial(self.then, None)
+        if self.decision.check is not None:
+            self.decision.check(store)
+        store.commit(self.decision.commit, is_known=True)
+        return partial(self.decision.then, None)
 
     def fail(self, error: BaseException) -> None:
         """It was not written."""
-        self.then(error)
+        self.decision.then(error)
 
 
-_Piece = _Call | _Decision
+_Piece = _Call | _Decided
 
 
 def _stopped() -> SchedulerStopped:
@@ -95,19 +91,20 @@ class _Queue:
 
     def __init__(self, stopped: Callable[[], Exception]) -> None:
         self._stopped = stopped
-        self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[Sequence[_Piece] | None] = queue.SimpleQueue()
         # Re-entrant: a signal handler may hand in a call while its thread is handing one in.
         self._gate = threading.RLock()
         self._closed = False
 
-    def put(self, piece: _Piece) -> None:
-        """Hand it in; on a closed queue it fails at once."""
+    def put(self, *pieces: _Piece) -> None:
+        """Hand them in; on a closed queue they fail at once."""
         with self._gate:
             is_closed = self._closed
             if not is_closed:
-                self._pieces.put(piece)
+                self._pieces.put(pieces)
         if is_closed:
-            piece.fail(self._stopped())
+            for piece in pieces:
+                piece.fail(self._stopped())
 
     def call(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Hand in work; its ticket."""
@@ -127,10 +124,10 @@ class _Queue:
         self.close()
         while True:
             try:
-                piece = self._pieces.get_nowait()
+                pieces = self._pieces.get_nowait()
             except queue.Empty:
                 return
-            if piece is not None:
+            for piece in pieces or ():
                 piece.fail(self._stopped())
 
     def next_group(self) -> list[_Piece] | None:
@@ -138,16 +135,16 @@ class _Queue:
         first = self._pieces.get()
         if first is None:
             return None
-        group = [first]
+        group = [*first]
         while len(group) < _GROUP:
             try:
-                piece = self._pieces.get_nowait()
+                pieces = self._pieces.get_nowait()
             except queue.Empty:
                 break
-            if piece is None:
+            if pieces is None:
                 self._pieces.put(None)  # the end, for the next round
                 break
-            group.append(piece)
+            group += pieces
         return [piece for piece in group if piece.take()]
 
 
@@ -179,11 +176,9 @@ class ThreadedWriter:
         """Do `work` in a transaction, with whatever else is queued; it fails alone."""
         return self._writes.call(work)
 
-    def decide(
-        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
-    ) -> None:
-        """Write a decision of the engine's in that transaction; `then` is called in the writing thread."""
-        self._writes.put(_Decision(commit, check, then))
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """Write decisions of the engine's in that transaction; of each its `then` is called in the writing thread."""
+        self._writes.put(*map(_Decided, decisions))
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work`, which only reads, beside the writes; it sees every write that was answered before."""
@@ -303,22 +298,22 @@ def _close(store: Store) -> None:
 def _do_all(store: Store, group: list[_Piece]) -> list[_Answer]:
     """Do a group; how to answer it once the transaction is committed."""
     answers: list[_Answer] = []
-    decisions: list[_Decision] = []
+    together: list[_Decided] = []
     for piece in group:
-        if isinstance(piece, _Decision) and piece.check is None:
-            decisions.append(piece)
+        if isinstance(piece, _Decided) and piece.decision.check is None:
+            together.append(piece)
             continue
-        answers += _do_decisions(store, decisions)
-        decisions = []
+        answers += _do_together(store, together)
+        together = []
         answers.append(piece.do(store))
-    return answers + _do_decisions(store, decisions)
+    return answers + _do_together(store, together)
 
 
-def _do_decisions(store: Store, decisions: list[_Decision]) -> list[_Answer]:
-    if len(decisions) < _WORTH_IT:
-        return [each.do(store) for each in decisions]
-    store.commit_all([each.commit for each in decisions])
-    return [partial(each.then, None) for each in decisions]
+def _do_together(store: Store, pieces: list[_Decided]) -> list[_Answer]:
+    if len(pieces) < _WORTH_IT:
+        return [piece.do(store) for piece in pieces]
+    store.commit_all([piece.decision.commit for piece in pieces])
+    return [partial(piece.decision.then, None) for piece in pieces]
 
 
 def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
@@ -357,19 +352,12 @@ class InlineWriter:
         ticket.answer(value)
         return ticket
 
-    def decide(
-        self, commit: Commit, check: Callable[[Store], object] | None, then: Callable[[BaseException | None], object]
-    ) -> None:
-        """Write a decision of the engine's, now."""
-
-        def work(store: Store) -> None:
-            if check is not None:
-                check(store)
-            store.commit(commit, is_known=True)
-
-        ticket = self.write(work)
-        if not ticket.on_answer(lambda: then(ticket.error)):
-            then(ticket.error)
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """Write decisions of the engine's, each in a transaction of its own, now."""
+        for decision in decisions:
+            ticket = self.write(_Decided(decision).do)
+            if not ticket.on_answer(partial(_tell, decision, ticket)):
+                _tell(decision, ticket)
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work` now."""
@@ -383,3 +371,7 @@ class InlineWriter:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+
+def _tell(decision: Decision, ticket: Ticket[Any]) -> None:
+    decision.then(ticket.error)
