@@ -6,6 +6,7 @@ They run in the writer's thread, where reading, deciding and writing see one sta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from aurora_scheduler.answers import Explanation
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
@@ -55,23 +56,43 @@ _log = logger("engine")
 
 def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:
     """Add the jobs, or make those that exist as they are said now; all or none. The ids, in order."""
-    return [_create(store, clock, new) for new in declared]
+    heard_of = store.heard_of([new.job.id for new in declared if not new.is_unheard_of])
+    for of_heard, some in groupby(declared, lambda new: not new.is_unheard_of and new.job.id in heard_of):
+        if of_heard:
+            for new in some:
+                _create(store, clock, new)
+        else:
+            _create_first(store, clock, list(some))
+    return [new.job.id for new in declared]
 
 
-def _create(store: Store, clock: Clock, new: Declared) -> str:
+def _create_first(store: Store, clock: Clock, declared: Sequence[Declared]) -> None:
+    """Add jobs of whose ids there is nothing; unless they are there twice."""
+    first = {new.job.id: new for new in reversed(declared)}
+    for new in first.values():
+        refuse_never(new.job)
+    jobs = [new.job for new in declared if first[new.job.id] is new]
+    store.insert_all(jobs, [_created(job) for job in jobs])
+    for new in declared:
+        if first[new.job.id] is not new:
+            _create(store, clock, new)
+
+
+def _created(job: Job) -> Change:
+    return Change(job_id=job.id, generation=job.generation, at=job.created, kind=ChangeKind.CREATED)
+
+
+def _create(store: Store, clock: Clock, new: Declared) -> None:
     existing = store.job(new.job.id)
     if existing is None:
         refuse_never(new.job)
         created = replace(new.job, generation=store.next_generation(new.job.id))
         store.insert(created)
-        store.record(
-            Change(job_id=created.id, generation=created.generation, at=created.created, kind=ChangeKind.CREATED)
-        )
+        store.record(_created(created))
     elif new.if_exists == "error":
         raise JobExistsError(existing.id)
     elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:
         _replace(store, clock, existing, job)
-    return new.job.id
 
 
 def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:

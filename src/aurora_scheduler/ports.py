@@ -172,6 +172,14 @@ class Store(Protocol):
         """Add a job. Raises `JobExistsError`."""
         ...
 
+    def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
+        """Add jobs of whose ids there is nothing yet, and what is to be said of each in its history."""
+        ...
+
+    def heard_of(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids of which there is a job, or the history of one."""
+        ...
+
     def replace(self, job: Job) -> None:
         """Write a job's definition and state over the version before it. Raises `Stale`."""
         ...
@@ -190,6 +198,10 @@ class Store(Protocol):
 
     def snapshot(self, job_id: str) -> Snapshot | None:
         """The job and its open rows, or None."""
+        ...
+
+    def snapshots_of(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """The job and its open rows, or None, for each of the ids, all of one moment."""
         ...
 
     def snapshots(self) -> list[Snapshot]:

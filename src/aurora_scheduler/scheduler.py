@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aurora_scheduler import commands
 from aurora_scheduler.answers import Explanation, Health
 from aurora_scheduler.callbacks import Allowed
-from aurora_scheduler.definition import NewJob, amended, declare
+from aurora_scheduler.definition import NewJob, amended, declare_all
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
 from aurora_scheduler.events import Listener
@@ -172,10 +172,9 @@ class Scheduler:
         for new in jobs:
             if not isinstance(new, NewJob):
                 raise OptionError("jobs", new, "must be NewJob values, with create_job's arguments")
-        declared = [
-            declare(new, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed)
-            for new in jobs
-        ]
+        declared = list(
+            declare_all(jobs, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed)
+        )
         return self._write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:

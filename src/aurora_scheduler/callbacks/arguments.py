@@ -13,6 +13,8 @@ from aurora_scheduler.errors import ArgumentsError
 __all__ = ["checked_arguments"]
 
 _MOST = 1 << 20
+#: So few arguments, so short and so small, are always accepted, and come back as they are.
+_FEW, _SHORT, _SMALL = 20, 1000, 1 << 53
 #: Beyond this nobody counts on: a small value that holds the same list a million times is endless as text.
 _ENDLESS = 16 * _MOST
 
@@ -32,6 +34,8 @@ def checked_arguments(args: object, callback: object = None) -> dict[str, Any]:
     """
     if args is None:
         return {}
+    if type(args) is dict and len(args) <= _FEW and all(map(_is_plain, args, args.values())):
+        return dict(args)
     if not isinstance(args, Mapping):
         reason = f"callback_args is of type {type_name(args)}; it must be a mapping of argument names to values"
         raise ArgumentsError(callback, reason)
@@ -46,3 +50,12 @@ def checked_arguments(args: object, callback: object = None) -> dict[str, Any]:
         raise ArgumentsError(callback, f"{reason} or a table, and pass its name")
     checked: dict[str, Any] = json.loads(text)
     return checked
+
+
+def _is_plain(key: object, value: object) -> bool:
+    """Whether nothing is to be looked at, or made anew: a short text, a small number, a truth, or nothing."""
+    if type(key) is not str or not key.isascii() or len(key) > _SHORT:
+        return False
+    if type(value) is str:
+        return value.isascii() and len(value) <= _SHORT
+    return value is None or type(value) is bool or (type(value) is int and -_SMALL < value < _SMALL)

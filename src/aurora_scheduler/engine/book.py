@@ -35,6 +35,9 @@ __all__ = ["Book"]
 
 _log = logger("engine")
 
+#: So many jobs are read at once: others shall have their turn between.
+_TOGETHER = 500
+
 
 class Book:
     """The jobs that are looked after here, and the attempts that run.
@@ -232,9 +235,12 @@ class Book:
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
         wanted = list(job_ids)
+        for start in range(0, len(wanted), _TOGETHER):
+            await self._load(wanted[start : start + _TOGETHER])
 
+    async def _load(self, job_ids: list[str]) -> None:
         def read(store: Store) -> tuple[list[Snapshot | None], Mapping[str, str]]:
-            return [store.snapshot(job_id) for job_id in wanted], store.cancelling()
+            return store.snapshots_of(job_ids), store.cancelling()
 
         async def ask() -> tuple[list[Snapshot | None], Mapping[str, str]]:
             return await self.writer.read(read).wait()
@@ -242,7 +248,7 @@ class Book:
         snapshots, self._to_cancel = await until_there(ask, "reading jobs")
         for execution_id in self._to_cancel.keys() & self.attempts.keys():
             self.attempts[execution_id].note_cancelling(self._to_cancel[execution_id])
-        for job_id, snapshot in zip(wanted, snapshots, strict=True):
+        for job_id, snapshot in zip(job_ids, snapshots, strict=True):
             self.reconcile(job_id, snapshot)
             if snapshot is not None:
                 self._begin_unanswered(snapshot)

@@ -88,7 +88,7 @@ def job_row(job: Job) -> Row:
     return (
         job.id, job.generation, job.version, job.name, job.schedule_type.value, job.schedule_value, job.timezone,
         name.module, name.qualname, name.file, _text(job.callback_args), _policies_text(job.policies),
-        json.dumps(job.tags), job.anchor, job.created, job.updated, job.status.value, job.status_reason, job.next_fire,
+        _tags_text(job.tags), job.anchor, job.created, job.updated, job.status.value, job.status_reason, job.next_fire,
         job.runs, job.retry_count, job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall,
         job.next_delay,
     )  # fmt: skip
@@ -173,6 +173,10 @@ def tags_value(text: str) -> tuple[str, ...]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ValueError("it is no list of texts")
     return tuple(tags)
+
+
+def _tags_text(tags: tuple[str, ...]) -> str:
+    return _compact(tags) if tags else "[]"
 
 
 @lru_cache(maxsize=1024)

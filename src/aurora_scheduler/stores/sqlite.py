@@ -16,15 +16,17 @@ from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Notes, Snapshot, Stale
 from aurora_scheduler.stores import locks, retention
-from aurora_scheduler.stores.blocks import Block, steady
+from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.checkpoints import Checkpoints
+from aurora_scheduler.stores.creating import heard_of, insert_all
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.decisions import write_all, write_change, write_one
 from aurora_scheduler.stores.faults import is_taken, translated
 from aurora_scheduler.stores.files import Place, copy_to, look_at, looked_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
-from aurora_scheduler.stores.rows import CHANGE_COLUMNS, OPEN_TEXTS, job_row
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS, job_row
+from aurora_scheduler.stores.snapshots import all_snapshots, snapshots_of
 from aurora_scheduler.stores.statements import INSERT_JOB, SAVE_JOB, SELECT_EXECUTION, SELECT_JOB
 
 __all__ = ["SqliteStore"]
@@ -283,6 +285,16 @@ class SqliteStore:
             raise JobExistsError(job.id) from error
         self.notes.touched[job.id] = None
 
+    def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
+        """Add jobs of whose ids there is nothing yet, and a line of history each."""
+        insert_all(self._connection, jobs, changes)
+        self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
+        self.notes.changes += changes
+
+    def heard_of(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids of which there is a job, or the history of one."""
+        return heard_of(self._connection, job_ids)
+
     def replace(self, job: Job) -> None:
         """Write definition and state over the version before."""
         if isinstance(job, DamagedJob):
@@ -330,31 +342,17 @@ class SqliteStore:
 
     def snapshot(self, job_id: str) -> Snapshot | None:
         """The job with its open rows, as of one transaction."""
-        with translated(self.path), steady(self._connection):
-            job = self.job(job_id)
-            if job is None:
-                return None
-            rows = fetched(
-                self._connection,
-                f"{SELECT_EXECUTION} WHERE job_id = ? AND generation = ? AND status IN ({OPEN_TEXTS}) ORDER BY id",
-                (job.id, job.generation),
-            )
-            return Snapshot(job, tuple(self._rows.open_executions(rows)))
+        return self.snapshots_of([job_id])[0]
+
+    def snapshots_of(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """Those of these jobs, as of one transaction."""
+        with translated(self.path):
+            return snapshots_of(self._connection, self._rows, job_ids)
 
     def snapshots(self) -> list[Snapshot]:
         """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
-        with translated(self.path), steady(self._connection):
-            rows: dict[tuple[str, int], list[Execution]] = {}
-            found = fetched(self._connection, f"{SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS}) ORDER BY id")
-            for execution in self._rows.open_executions(found):
-                rows.setdefault((execution.job_id, execution.generation), []).append(execution)
-            jobs = fetched(
-                self._connection,
-                f"{SELECT_JOB} WHERE status IN ('active', 'unresolved')"
-                f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
-                " ORDER BY next_fire IS NULL, next_fire",
-            )
-            return [Snapshot(job, tuple(rows.get((job.id, job.generation), ()))) for job in self._rows.jobs(jobs)]
+        with translated(self.path):
+            return all_snapshots(self._connection, self._rows)
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
         """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""

@@ -1,0 +1,32 @@
+"""Many jobs added at once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from aurora_scheduler.model import Change, Job
+from aurora_scheduler.stores.rows import change_row, job_row
+from aurora_scheduler.stores.statements import INSERT_CHANGE, INSERT_JOB
+
+__all__ = ["heard_of", "insert_all"]
+
+
+def heard_of(sql: sqlite3.Connection, job_ids: Sequence[str]) -> set[str]:
+    """Those of the ids of which there is a job, or the history of one."""
+    if not job_ids:
+        return set()
+    found = sql.execute(
+        "SELECT value FROM json_each(?) WHERE value IN (SELECT id FROM aurora_jobs)"
+        " OR EXISTS (SELECT 1 FROM aurora_executions WHERE job_id = value)"
+        " OR EXISTS (SELECT 1 FROM aurora_job_changes WHERE job_id = value)",
+        (json.dumps(job_ids),),
+    )
+    return {job_id for (job_id,) in found}
+
+
+def insert_all(sql: sqlite3.Connection, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
+    """Add jobs of whose ids there is nothing yet, and a line of history each."""
+    sql.executemany(INSERT_JOB, map(job_row, jobs))
+    sql.executemany(INSERT_CHANGE, map(change_row, changes))

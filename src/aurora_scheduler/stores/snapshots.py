@@ -1,0 +1,61 @@
+"""Jobs with their open rows, as they stand in one moment: one of them, some, or all that need looking after."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+from aurora_scheduler.model import Execution, Job
+from aurora_scheduler.ports import Snapshot
+from aurora_scheduler.stores.blocks import steady
+from aurora_scheduler.stores.damaged import RowReader, fetched
+from aurora_scheduler.stores.rows import OPEN_TEXTS
+from aurora_scheduler.stores.statements import SELECT_EXECUTION, SELECT_JOB
+
+__all__ = ["all_snapshots", "snapshots_of"]
+
+_OPEN = f"{SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS})"
+_MANY = 100
+#: The ids are one argument, a list as JSON text: there may be any number of them.
+_AMONG = "IN (SELECT value FROM json_each(?))"
+
+
+def all_snapshots(sql: sqlite3.Connection, reader: RowReader) -> list[Snapshot]:
+    """Every job that is active, unresolved, or has open rows; what is due first first."""
+    with steady(sql):
+        rows = _by_job(reader, fetched(sql, f"{_OPEN} ORDER BY id"))
+        jobs = fetched(
+            sql,
+            f"{SELECT_JOB} WHERE status IN ('active', 'unresolved')"
+            f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
+            " ORDER BY next_fire IS NULL, next_fire",
+        )
+        return list(_joined(reader.jobs(jobs), rows))
+
+
+def snapshots_of(sql: sqlite3.Connection, reader: RowReader, job_ids: Sequence[str]) -> list[Snapshot | None]:
+    """The snapshots of these jobs, None where there is no such job."""
+    wanted = json.dumps(list(job_ids))
+    # Open rows of a few jobs are found among those jobs' own; of many, says the plus, among all that are open.
+    its_own = "job_id" if len(job_ids) < _MANY else "+job_id"
+    with steady(sql):
+        rows = _by_job(reader, fetched(sql, f"{_OPEN} AND {its_own} {_AMONG} ORDER BY id", (wanted,)))
+        jobs = reader.jobs(fetched(sql, f"{SELECT_JOB} WHERE id {_AMONG}", (wanted,)))
+        found = {snapshot.job.id: snapshot for snapshot in _joined(jobs, rows)}
+    return [found.get(job_id) for job_id in job_ids]
+
+
+_Rows = dict[tuple[str, int], list[Execution]]
+
+
+def _by_job(reader: RowReader, rows: Iterable[tuple[object, ...]]) -> _Rows:
+    found: _Rows = {}
+    for execution in reader.open_executions(rows):
+        found.setdefault((execution.job_id, execution.generation), []).append(execution)
+    return found
+
+
+def _joined(jobs: Iterable[Job], rows: _Rows) -> Iterator[Snapshot]:
+    for job in jobs:
+        yield Snapshot(job, tuple(rows.get((job.id, job.generation), ())))
