@@ -260,6 +260,7 @@ def test_the_log_of_a_database_that_is_reached_by_a_link_is_moved_into_it_too(tm
     store.open()
     store.own("me")
     store._checkpoints.at = 1
-    insert(store, make_job())
+    insert(store, make_job("1"))
+    insert(store, make_job("2"))  # the first commit after one that made it long
     assert (tmp_path / "far" / "jobs.db-wal").stat().st_size == 0
     store.close()

@@ -35,6 +35,8 @@ _log = logger("engine")
 
 #: How long, in seconds, cancelled callbacks may take to end.
 _AFTER_CANCEL = 10.0
+#: How long, in seconds, worker threads may take to go that have nothing to do.
+_FOR_THREADS = 1.0
 #: For how many seconds the loop may be late before that is told.
 _LATE = 1.0
 #: How many jobs get their task, or are written, before others get a turn.
@@ -85,6 +87,7 @@ class Engine:
         self.book = Book(writer, clock, self.owner, mailbox, runners, slots, callbacks, tend=tend, begin=begin)
         self._stands_by = False
         self._stopping = trio.Event()
+        self._threads_ended = trio.Event()
         self._drain = 0.0
 
     def __repr__(self) -> str:
@@ -104,7 +107,7 @@ class Engine:
                 self.book.performing = performing
                 performing.start_soon(self.book.mailbox.run)
                 if self._threads is not None:
-                    performing.start_soon(self._threads.run)
+                    performing.start_soon(self._keep_threads, self._threads)
                 if self.settings.watch_loop:
                     keeping.start_soon(self._watch.run, performing)
                 async with trio.open_nursery() as tending:
@@ -113,6 +116,7 @@ class Engine:
                     self.book.tending = None
                     tending.cancel_scope.cancel()
                 await self._end_attempts()
+                await self._end_threads()
                 keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
@@ -214,6 +218,18 @@ class Engine:
             nursery.start_soon(keeper.watch_clock, self.book)
         if not settings.inline:
             nursery.start_soon(keeper.hold_collector, self.book)
+
+    async def _keep_threads(self, threads: CallbackThreads) -> None:
+        await threads.run()
+        self._threads_ended.set()
+
+    async def _end_threads(self) -> None:
+        """Nothing runs any more that is waited for: the worker threads go, at once where all is well."""
+        if self._threads is not None:
+            self._threads.close()
+            if not self.abandoned:
+                with trio.move_on_after(_FOR_THREADS):
+                    await self._threads_ended.wait()
 
     async def _end_attempts(self) -> None:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""

@@ -26,7 +26,7 @@ _IDLE = 10.0
 
 
 class CallbackThreads:
-    """Up to `total` threads, for what is handed in by `post`; they live in `run`, and are let go when that is over."""
+    """Up to `total` threads, for what is handed in by `post`; they live in `run`."""
 
     def __init__(self, total: int, mailbox: Mailbox) -> None:
         self._total = total
@@ -38,6 +38,7 @@ class CallbackThreads:
         #: How many calls were handed in that have not come back.
         self._open = 0
         self._nursery: trio.Nursery | None = None
+        self._closing = trio.Event()
 
     def post(self, call: Callable[[], Outcome], then: Callable[[Outcome], object]) -> None:
         """Have `call` called in a context of its own in a thread, and `then` in the loop with what it came to."""
@@ -51,17 +52,25 @@ class CallbackThreads:
         return max(0, self._threads - self._open)
 
     async def run(self) -> None:
-        """Keep the threads, until cancelled: then those that are idle go, and the others when their call returns."""
-        async with trio.open_nursery() as self._nursery:
-            self._see_to_threads()
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._nursery = None
-                self._calls.put(None)
+        """Keep the threads until closed; where this is cancelled, those that are in a call are let go."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self._see_to_threads()
+                await self._closing.wait()
+        finally:
+            self._nursery = None
+            self.close()
+
+    def close(self) -> None:
+        """Have the threads go that wait for a call, and each other one after its call; `run` returns when they have."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._calls.put(None)
 
     def _see_to_threads(self) -> None:
-        while self._threads < min(self._open, self._total) and self._nursery is not None:
+        if self._nursery is None or self._closing.is_set():
+            return
+        while self._threads < min(self._open, self._total):
             self._threads += 1
             self._nursery.start_soon(self._keep_thread)
 
