@@ -99,3 +99,21 @@ async def test_once_nobody_makes_them_calls_are_let_go():
     await trio.to_thread.run_sync(mailbox.put, made.append, 1)
     await trio.testing.wait_all_tasks_blocked()
     assert made == []
+
+
+async def test_an_answer_that_comes_when_the_engine_has_failed_changes_nothing(world):
+    """Where it once began an execution in a nursery that was closed, and took the whole loop down."""
+
+    async def fail():
+        await trio.sleep(60)
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        raise RuntimeError("planted")
+
+    world.create("it", "in 1 minute", lambda call: None)
+    engine = await world.start()
+    world.writer.rounds_to_answer = 50
+    engine.book.tending.start_soon(fail)
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="planted"), flatten_subgroups=True):
+        await world.run(100)
+    assert world.calls == []
