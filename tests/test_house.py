@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     0: {"answers", "errors", "instants", "logs", "model", "values"},
     1: {"callbacks", "schedules", "rules"},
-    2: {"definition", "events", "forks", "options", "ports", "tickets"},
+    2: {"definition", "events", "forks", "garbage", "options", "ports", "tickets"},
     3: {"clock", "commands", "stores", "timers"},
     4: {"engine"},
     5: {"host", "runtime"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -21,6 +22,7 @@ from aurora_scheduler.definition import NewJob, amended, declare_all
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
 from aurora_scheduler.events import Listener
+from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
@@ -38,6 +40,9 @@ HEALTH_WITHIN = 2.0
 
 S = TypeVar("S", bound=StrEnum)
 T = TypeVar("T")
+
+#: While so many jobs are made, Python's garbage collector waits: it would look at all of them again and again.
+_VERY_MANY = 1000
 
 
 class Scheduler:
@@ -172,9 +177,11 @@ class Scheduler:
         for new in jobs:
             if not isinstance(new, NewJob):
                 raise OptionError("jobs", new, "must be NewJob values, with create_job's arguments")
-        declared = list(
-            declare_all(jobs, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed)
+        all_declared = declare_all(
+            jobs, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed
         )
+        with collector_held() if len(jobs) > _VERY_MANY else nullcontext():
+            declared = list(all_declared)
         return self._write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:

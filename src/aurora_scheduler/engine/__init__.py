@@ -1,8 +1,9 @@
 """What fires: one Trio task per active job, asleep until the job's next firing.
 
 `engine` holds the nest of nurseries, `book` keeps the tasks equal to the store, `tending` is the task of one job,
-`perform` one attempt from its claim to its end, `runners` the places where a callback can run, `watch` sees when one
-blocks the loop, `keeper` is what goes on beside: following changes, retention, watching the clock.
+`perform` one attempt from its claim to its end, `runners` the places where a callback can run, `threads` one of them,
+`watch` sees when one blocks the loop, `mailbox` brings what other threads answer, `keeper` is what goes on beside:
+following changes, retention, watching the clock.
 """
 
 from aurora_scheduler.engine.engine import Engine, Settings

@@ -13,7 +13,6 @@ from aurora_scheduler.callbacks import ANY, Allowed
 from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.book import Book
-from aurora_scheduler.engine.garbage import collector_held
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -23,6 +22,7 @@ from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
+from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Snapshot, Writer

@@ -8,8 +8,8 @@ from functools import partial
 import trio
 
 from aurora_scheduler.engine.book import Book
-from aurora_scheduler.engine.garbage import collector_held
 from aurora_scheduler.engine.patience import AWAY
+from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
