@@ -36,18 +36,18 @@ class Checkpoints:
         else:
             self.at = _LONG if shortens else max(size, _LONG)
 
-    def move(self, sql: sqlite3.Connection, *, shortens: bool) -> bool:
+    def move(self, sql: sqlite3.Connection, *, shortens: bool, patience: float = 0.0) -> bool:
         """Move the log into the database, and leave none behind or begin it anew; False where that cannot be just now.
 
-        While it is long, a reader that keeps it from being begun anew is not waited for.
+        A reader that keeps it from being moved is waited for so many seconds.
         """
-        (patience,) = sql.execute("PRAGMA busy_timeout").fetchone()
-        sql.execute("PRAGMA busy_timeout = 0")
+        (before,) = sql.execute("PRAGMA busy_timeout").fetchone()
+        sql.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         try:
             busy, _, _ = sql.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if shortens else 'RESTART'})").fetchone()
         except sqlite3.Error as error:  # what was committed stands, in the log
             _log.warning("the write-ahead log could not be moved into %s: %s", self._path, error)
             return False
         finally:
-            sql.execute(f"PRAGMA busy_timeout = {patience}")
+            sql.execute(f"PRAGMA busy_timeout = {before}")
         return not busy

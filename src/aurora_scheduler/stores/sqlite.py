@@ -227,7 +227,7 @@ class SqliteStore:
         """What is in the log belongs to the file that was taken away; it would be lost, or mixed with another's."""
         if self._is_owner and self._sql is not None:
             with suppress(StoreError, sqlite3.Error), self._write_lock:
-                self._checkpoints.move(self._sql, shortens=True)
+                self._checkpoints.move(self._sql, shortens=True, patience=1.0)
 
     def _is_in_place(self) -> bool:
         return self.in_memory or self._place.is_kept()
