@@ -62,7 +62,9 @@ def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> lis
             for new in some:
                 _create(store, clock, new)
         else:
-            _create_first(store, clock, list(some))
+            first = list(some)
+            _create_first(store, clock, first)
+            heard_of.update(new.job.id for new in first)
     return [new.job.id for new in declared]
 
 

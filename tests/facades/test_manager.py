@@ -9,6 +9,7 @@ import pytest
 import sniffio
 
 from aurora_scheduler import (
+    ArgumentsError,
     ExecutionStatus,
     JobExistsError,
     JobNotFoundError,
@@ -148,6 +149,25 @@ async def test_where_one_of_many_is_refused_none_is_created(manager: SchedulerMa
             [NewJob(name="one", job_id="same", **HOURLY), NewJob(name="two", job_id="same", **HOURLY)]
         )
     assert await manager.get_all_jobs() == []
+
+
+async def test_of_many_some_may_be_there_already(manager: SchedulerManager):
+    await manager.create_job(name="before", job_id="2", **HOURLY)
+    await manager.create_job(name="gone", job_id="4", **HOURLY)
+    await manager.delete_job("4")
+    jobs = [NewJob(name=f"job {n}", job_id=str(n), if_exists="update", **HOURLY) for n in (1, 2, 3, 4, 1)]
+    assert await manager.create_jobs(jobs) == ["1", "2", "3", "4", "1"]
+    known = {job.id: (job.name, job.generation) for job in await manager.get_all_jobs()}
+    assert known == {"1": ("job 1", 1), "2": ("job 2", 1), "3": ("job 3", 1), "4": ("job 4", 2)}
+
+
+async def test_many_jobs_that_say_the_same_are_each_checked(manager: SchedulerManager):
+    wrong = NewJob(name="9", schedule="every 1 hour", callback=callbacks.note, callback_args={"no_such": 1})
+    right = [NewJob(name=str(n), schedule="every 1 hour", callback=callbacks.nothing) for n in range(9)]
+    with pytest.raises(ArgumentsError, match="no_such"):
+        await manager.create_jobs([*right, wrong])
+    await manager.create_jobs(right)
+    assert len({job.next_run_time for job in await manager.get_all_jobs()}) == 1, "all as of the same instant"
 
 
 async def test_no_jobs_are_created_of_no_jobs(manager: SchedulerManager):

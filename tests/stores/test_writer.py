@@ -24,7 +24,7 @@ from aurora_scheduler.errors import (
     StoreUnavailableError,
 )
 from aurora_scheduler.model import Commit, ExecutionStatus
-from aurora_scheduler.ports import Notes, Store, Writer
+from aurora_scheduler.ports import AlreadyRecorded, Decision, Notes, Stale, Store, Writer
 from aurora_scheduler.stores import InlineWriter, SqliteStore, ThreadedWriter, writer
 from stores.making import insert, make_execution, make_job
 
@@ -602,3 +602,40 @@ async def test_the_inline_writer_works_in_the_callers_thread_and_answers_at_once
         assert is_answered(ticket)
         assert is_answered(at_work.read(ids))
     assert threads == [threading.get_ident()]
+
+
+# Decisions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [0, 7, 19])
+async def test_of_decisions_that_are_written_together_one_that_does_not_fit_fails_alone(path, wrong):
+    store, errors = CountingStore(path), {}
+    jobs = [make_job(str(number)) for number in range(20)]
+
+    def check(store):
+        raise AlreadyRecorded("planted")
+
+    def decision(number):
+        job = replace(jobs[number], version=5 if number == wrong else 2, runs=1)
+        return Decision(
+            Commit(job=job), None if number % 3 else lambda store: None, partial(errors.__setitem__, number)
+        )
+
+    async with threaded(store) as at_work:
+        await at_work.write(lambda store: store.insert_all(jobs, [])).wait()
+        at_work.decide([decision(number) for number in range(20)])
+        at_work.decide([Decision(Commit(job=None), check, partial(errors.__setitem__, "checked"))])
+        await at_work.write(lambda store: None).wait()  # who is answered after them
+        runs = await at_work.read(lambda store: {job.id: job.runs for job in store.jobs()}).wait()
+    assert isinstance(errors.pop(wrong), Stale)
+    assert isinstance(errors.pop("checked"), AlreadyRecorded)
+    assert set(errors.values()) == {None}
+    assert runs == {str(number): int(number != wrong) for number in range(20)}
+
+
+async def test_decisions_that_come_when_it_is_closed_fail_with_its_reason(path):
+    told = []
+    async with threaded(SqliteStore(path)) as at_work:
+        at_work.close()
+        at_work.decide([Decision(Commit(job=None), None, told.append) for _ in range(3)])
+    assert [type(error) for error in told] == [SchedulerStopped] * 3
