@@ -1,7 +1,7 @@
 """Where the time of one firing goes: a burst, looked at by py-spy; microseconds of Python's lock for each firing.
 
-By hand, from `tests`: `python -m benchmarks.where async` (or `sync`). What SQLite and the kernel do beside is not in it:
-the lock is free then, and the line "all, by the clock" tells what a firing took in the end.
+By hand, from `tests`: `python -m benchmarks.where async` (or `sync`). What SQLite and the kernel do beside is not in
+it, for the lock is free then; the line "all, by the clock" tells what a firing took in the end.
 """
 
 from __future__ import annotations
