@@ -157,7 +157,8 @@ def _outcome_of(attempt: Attempt) -> Outcome:
         return outcome
     if attempt.cancel_reason == Reason.TIMEOUT:
         return _as_timed_out(attempt.ran)
-    to_its_end = not attempt.is_interruptible or outcome.status is ExecutionStatus.SUCCEEDED
+    has_begun = attempt.is_interruptible or attempt.started is not None
+    to_its_end = has_begun and (not attempt.is_interruptible or outcome.status is ExecutionStatus.SUCCEEDED)
     if attempt.cancel_reason == Reason.STOPPED and to_its_end:
         return outcome
     return replace(outcome, status=ExecutionStatus.CANCELLED, reason=attempt.cancel_reason)

@@ -86,6 +86,8 @@ class Runners:
         self._threads.post(partial(self._call, attempt, function, arguments), then)
 
     def _call(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+        if attempt.cancel_reason is not None:  # while it waited for a thread: it need not begin
+            return _CANCELLED
         current_execution.set(attempt.execution.id)
         attempt.begin(self._clock)
         try:

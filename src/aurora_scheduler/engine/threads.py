@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import queue
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -62,9 +63,15 @@ class CallbackThreads:
             self.close()
 
     def close(self) -> None:
-        """Have the threads go that wait for a call, and each other one after its call; `run` returns when they have."""
+        """Have the threads go that wait for a call, and each other one after its call; `run` returns when they have.
+
+        What waits for a thread still is never called.
+        """
         if not self._closing.is_set():
             self._closing.set()
+            with suppress(queue.Empty):
+                while True:
+                    self._calls.get_nowait()
             self._calls.put(None)
 
     def _see_to_threads(self) -> None:
