@@ -42,11 +42,12 @@ class Mailbox:
             self._news.set()
 
     def _ring(self) -> None:
+        token = self._token  # which the loop may take away meanwhile
         if threading.get_ident() == self._thread:
             self._news.set()
-        elif self._token is not None:
+        elif token is not None:
             with suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._set)
+                token.run_sync_soon(self._set)
 
     def _set(self) -> None:
         self._news.set()
