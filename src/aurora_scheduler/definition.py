@@ -113,7 +113,7 @@ class _Once:
 
 _ALIKE = (str, int, bool, type(None))
 
-#: What every job is made of: copying it takes a fifth of what making one takes.
+#: What every job is made of: copying it takes a third of what making one takes.
 _JOB = Job(
     id="", name="", schedule_type=ScheduleType.RELATIVE, schedule_value="", callback=CallbackName("", ""),
     callback_args={}, timezone="UTC", anchor=0, created=0, updated=0,

@@ -87,3 +87,39 @@ async def test_a_slot_that_was_taken_anyway_has_to_be_given_back_as_well(queue_o
     assert await queue.settle() == []
     queue.slots.give_back()
     assert await queue.settle() == [(1, True)]
+
+
+async def test_places_that_were_left_do_not_pile_up(queue_of):
+    queue = queue_of(1)
+    queue.ask(1)
+    await queue.settle()
+    waits = queue.ask(2)
+    await queue.settle()
+    for _ in range(10_000):
+        queue.ask(3).leave()
+    assert len(queue.slots._queue) < 300
+    assert waits.is_wanted
+    queue.slots.give_back()
+    assert await queue.settle() == [(2, True)]
+
+
+async def test_a_rush_is_when_very_many_ask_and_while_they_get_slots_and_not_while_they_only_wait(queue_of, nursery):
+    queue, rushes = queue_of(1), []
+
+    async def note():
+        while True:
+            await queue.slots.until_rush()
+            rushes.append(len(queue.slots._queue))
+
+    nursery.start_soon(note)
+    queue.ask(0)
+    await queue.settle()
+    for due in range(1, 600):
+        queue.ask(due)
+    await queue.settle()
+    assert len(rushes) == 1
+    await queue.settle()
+    assert len(rushes) == 1, "they wait, and nothing happens"
+    queue.slots.give_back()
+    await queue.settle()
+    assert len(rushes) == 2

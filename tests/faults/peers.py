@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from faults.evidence import State
@@ -58,10 +57,10 @@ def _start() -> datetime:
 
 def _until_stopped() -> None:
     _journal.note("up")
-    stopped = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    while not stopped.wait(0.1):
-        pass
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    while not asked:
+        time.sleep(0.1)
 
 
 # -- the victims -----------------------------------------------------------------------------------------------------

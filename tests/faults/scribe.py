@@ -37,7 +37,9 @@ def main() -> None:
     seed = os.environ["SCRIBE_SEED"]
     watch(Death(os.environ["KILL_AT"] or None, int(os.environ["KILL_ON"])))
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Not by the event: who sets one that his own thread is about to wait for waits for himself.
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     with CronService(os.environ["SCRIBE_DATABASE"], timezone="UTC") as cron:
         threads = [
             threading.Thread(target=_write, args=(cron, stop, number, random.Random(f"{seed} {number}")))
@@ -45,8 +47,9 @@ def main() -> None:
         ]
         for thread in threads:
             thread.start()
-        while not stop.wait(0.05):
-            pass
+        while not asked:
+            time.sleep(0.05)
+        stop.set()
         for thread in threads:
             thread.join()
 

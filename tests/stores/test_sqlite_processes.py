@@ -416,6 +416,14 @@ def log_size(path):
     return path.with_name("jobs.db-wal").stat().st_size
 
 
+def long_reader(path):
+    """A connection that has begun to read, and sees no execution until it ends."""
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM aurora_executions").fetchone() == (0,)
+    return reader
+
+
 def rows_without_log(path):
     """How many executions are in the database itself."""
     alone = path.with_name("alone.db")
@@ -456,9 +464,7 @@ def test_a_long_read_holds_nobody_up_and_the_log_is_shortened_after_it(path):
     store = opened(path)
     store.own(OWNER)
     insert(store, make_job())
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    assert reader.execute("SELECT count(*) FROM aurora_executions").fetchone() == (0,)
+    reader = long_reader(path)
     write_mibs(store, 0, 10)
     assert len(store.executions()) == 10, "committed, though the log could not be moved"
     assert log_size(path) > 8 * MIB
@@ -476,9 +482,7 @@ def test_a_log_that_has_become_very_long_is_cut(path):
     store = opened(path)
     store.own(OWNER)
     insert(store, make_job())
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM aurora_executions").fetchone()
+    reader = long_reader(path)
     for turn in range(4):
         write_mibs(store, turn * 100, 10)
     assert log_size(path) > 32 * MIB

@@ -25,7 +25,7 @@ from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.ports import Clock, Snapshot, Writer
+from aurora_scheduler.ports import Clock, Snapshot, Store, Writer
 from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
 
@@ -174,9 +174,9 @@ class Engine:
                 self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
+        snapshots = await until_there(self._take_over, "starting")
+        self.book.tending = tending
         with collector_held():
-            snapshots = await until_there(self._take_over, "starting")
-            self.book.tending = tending
             for number, snapshot in enumerate(snapshots, start=1):
                 self.book.reconcile(snapshot.job.id, snapshot)
                 if number % _BATCH == 0:
@@ -192,7 +192,7 @@ class Engine:
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
         await self._renew()
-        return await self.writer.read(lambda store: store.snapshots()).wait()
+        return await self.writer.read(_all_snapshots).wait()
 
     async def _renew(self) -> None:
         """Zones may have changed while nobody was here: compute anew what was computed with other data of theirs."""
@@ -247,3 +247,8 @@ class Engine:
                 _log.error("the callback of job %r did not end; its firing is recovered at the next start", name)
             self.abandoned = True
             self.writer.close()
+
+
+def _all_snapshots(store: Store) -> list[Snapshot]:
+    with collector_held():
+        return store.snapshots()

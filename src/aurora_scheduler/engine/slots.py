@@ -14,15 +14,18 @@ __all__ = ["Place", "Slots"]
 
 #: So many who ask are very many.
 _RUSH = 500
+#: So many places that were left stay in the queue; with more than that it may be made anew.
+_LEFT = 100
 
 
 class Place:
     """A place in the queue for a slot."""
 
-    __slots__ = ("_grant", "round")
+    __slots__ = ("_grant", "_note_left", "round")
 
-    def __init__(self, grant: Callable[[bool], object], round_: int) -> None:
+    def __init__(self, grant: Callable[[bool], object], round_: int, note_left: Callable[[], object]) -> None:
         self._grant: Callable[[bool], object] | None = grant
+        self._note_left = note_left
         self.round = round_
         """In which round of handing out it was taken."""
 
@@ -33,7 +36,9 @@ class Place:
 
     def leave(self) -> None:
         """Nobody waits here any more."""
-        self._grant = None
+        if self._grant is not None:
+            self._grant = None
+            self._note_left()
 
     def grant(self, waited: bool) -> None:
         """Here is a slot."""
@@ -55,12 +60,14 @@ class Slots:
         self._queue: list[tuple[int, int, Place]] = []
         self._order = count()
         self._round = 0
+        #: How many places in the queue were left.
+        self._left = 0
         self._is_called = False
         self._rush = trio.Event()
 
     def ask(self, due: int, grant: Callable[[bool], object]) -> Place:
         """Have `grant` called with a slot, after those that were due earlier; it hears whether it had to wait."""
-        place = Place(grant, self._round)
+        place = Place(grant, self._round, self._note_left)
         heapq.heappush(self._queue, (due, next(self._order), place))
         self._call()
         if len(self._queue) == _RUSH:
@@ -68,10 +75,9 @@ class Slots:
         return place
 
     async def until_rush(self) -> None:
-        """Wait until very many ask at the same time."""
-        if len(self._queue) < _RUSH:
-            self._rush = trio.Event()
-            await self._rush.wait()
+        """Wait until very many ask at the same time, or until one of very many who wait gets a slot."""
+        self._rush = trio.Event()
+        await self._rush.wait()
 
     def take_anyway(self) -> None:
         """Take a slot for what has begun already, even where none is free: then one more has to be given back."""
@@ -93,6 +99,18 @@ class Slots:
         self._round += 1
         while self._free > 0 and self._queue:
             place = heapq.heappop(self._queue)[2]
-            if place.is_wanted:
-                self._free -= 1
-                place.grant(place.round < self._round - 1)
+            if not place.is_wanted:
+                self._left -= 1
+                continue
+            self._free -= 1
+            place.grant(place.round < self._round - 1)
+            if len(self._queue) >= _RUSH:
+                self._rush.set()
+
+    def _note_left(self) -> None:
+        """Who waits long is woken, and asks anew, again and again: the places that he has left do not pile up."""
+        self._left += 1
+        if self._left > _LEFT and 2 * self._left > len(self._queue):
+            self._queue = [each for each in self._queue if each[2].is_wanted]
+            heapq.heapify(self._queue)
+            self._left = 0

@@ -57,7 +57,7 @@ class Reason(StrEnum):
     STOPPED = "the scheduler stopped"
 
 
-#: What every row is made of: copying it takes a third of what making one takes.
+#: What every row is made of: copying it takes half of what making one takes.
 _ROW = Execution(
     id="", job_id="", generation=0, job_name="", timezone="", scheduled=0, last_scheduled=0,
     status=ExecutionStatus.WAITING, due=0,

@@ -1,7 +1,7 @@
 """Moving the write-ahead log into the database: the owner does it, under the write lock, and nobody else.
 
 What was moved is written over from the log's beginning, and its file stays as long as it is: to make a commit durable
-costs a third where the file need not grow for it. So the log is known to be full when its file has grown.
+costs less than half where the file need not grow for it. So the log is known to be full when its file has grown.
 """
 
 from __future__ import annotations
