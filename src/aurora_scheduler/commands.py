@@ -21,7 +21,7 @@ from aurora_scheduler.rules import (
     cancel_waiting,
     delete,
     is_free,
-    is_outdated,
+    may_be_outdated,
     pass_over,
     pause,
     recover,
@@ -230,8 +230,12 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
 
 def outdated_jobs(store: Store) -> list[str]:
     """The ids of the jobs whose next firing was computed with other zone data than there are here. Reads only."""
-    unfinished = [status for status in JobStatus if status is not JobStatus.FINISHED]
-    return [job.id for status in unfinished for job in store.jobs(status) if is_outdated(job)]
+    return [
+        job_id
+        for data in store.computed_with()
+        if may_be_outdated(data.timezone, data.zone_data, data.schedule_type)
+        for job_id in store.jobs_computed_with(data)
+    ]
 
 
 def renew_jobs(store: Store, clock: Clock, job_ids: Sequence[str]) -> int:

@@ -48,6 +48,8 @@ class SchedulerManager:
             loop; "app": on the loop that `initialize` was awaited on.
         max_workers: how many sync callbacks run at once, each in a worker thread.
         max_concurrent: how many executions run at once, over all jobs.
+        max_tasks: how many active jobs have a task that sleeps until they fire. Where there are more, those that fire
+            last rest in the database until it is nearly their turn.
         durability: "full": what was answered survives a power cut; "normal": it survives the death of the process.
         keep_executions: how many executions of each job are kept.
         keep_days: for how many days executions, and jobs that are finished, are kept.
@@ -69,6 +71,7 @@ class SchedulerManager:
         runner: str = "auto",
         max_workers: int = 40,
         max_concurrent: int = 1000,
+        max_tasks: int = 50_000,
         durability: str = "full",
         keep_executions: int = 1000,
         keep_days: int = 90,
@@ -83,6 +86,7 @@ class SchedulerManager:
             runner=runner,
             max_workers=max_workers,
             max_concurrent=max_concurrent,
+            max_tasks=max_tasks,
             durability=durability,
             keep_executions=keep_executions,
             keep_days=keep_days,
@@ -291,9 +295,33 @@ class SchedulerManager:
         """The job as it is now, or None."""
         return await self._scheduler.job(job_id).wait()
 
-    async def get_all_jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> list[Job]:
-        """The jobs, oldest first; all, or those in a status, or with a tag."""
-        return await self._scheduler.jobs(status, tag).wait()
+    async def get_all_jobs(
+        self,
+        status: JobStatus | str | None = None,
+        tag: str | None = None,
+        *,
+        limit: int | None = None,
+        after: Job | None = None,
+    ) -> list[Job]:
+        """The jobs, oldest first; all, or those in a status, or with a tag.
+
+        Where there are very many, ask for a page at a time: at most `limit` jobs, of those made after the job `after`,
+        the last of the page before.
+
+        ```python
+        page = await manager.get_all_jobs(limit=500)
+        while page:
+            ...
+            page = await manager.get_all_jobs(limit=500, after=page[-1])
+        ```
+        """
+        jobs: list[Job] = []
+        while page := await self._scheduler.jobs(status, tag, limit, after).wait():
+            jobs += page
+            if limit is not None:
+                break
+            after = page[-1]
+        return jobs
 
     async def update_job(self, job_id: str, **changes: Any) -> Job:
         """Change a job: `name`, `schedule`, `callback`, `callback_args`, `timezone`, `tags`, or any option.

@@ -5,15 +5,28 @@ The engine and the stores see only these protocols, never each other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["AlreadyRecorded", "Clock", "Decision", "Fenced", "Notes", "Refused", "Snapshot", "Stale", "Store", "Writer"]
+__all__ = [
+    "AlreadyRecorded",
+    "Clock",
+    "Computed",
+    "Decision",
+    "Fenced",
+    "Nearest",
+    "Notes",
+    "Refused",
+    "Snapshot",
+    "Stale",
+    "Store",
+    "Writer",
+]
 
 T = TypeVar("T")
 
@@ -63,6 +76,24 @@ class Snapshot:
 
     job: Job
     open: tuple[Execution, ...] = ()
+
+
+class Computed(NamedTuple):
+    """With what the next firing of a job was computed."""
+
+    timezone: str
+    zone_data: str | None
+    schedule_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Which jobs need looking after, as it stood in one transaction."""
+
+    job_ids: Sequence[str]
+    """Those with open rows, those that fire first, and those that are unresolved."""
+    until: int | None = None
+    """The next firing of the last of those that fire; None: there is none beside them."""
 
 
 @dataclass(slots=True)
@@ -204,8 +235,20 @@ class Store(Protocol):
         """The job and its open rows, or None, for each of the ids, all of one moment."""
         ...
 
-    def snapshots(self) -> list[Snapshot]:
-        """Every job that is active, unresolved, or has open rows, with those."""
+    def nearest(self, most: int) -> Nearest:
+        """The jobs that need looking after; of the active ones that only wait to fire, the `most` that do first."""
+        ...
+
+    def computed_with(self) -> Collection[Computed]:
+        """With what data of which zones the next firings of unfinished jobs were computed."""
+        ...
+
+    def jobs_computed_with(self, data: Computed) -> list[str]:
+        """The ids of those jobs, what fires first first."""
+        ...
+
+    def latest(self) -> int:
+        """The latest instant at which an active job was changed, or ran; 0 where there is none."""
         ...
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
@@ -220,8 +263,10 @@ class Store(Protocol):
         """The job, or None."""
         ...
 
-    def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
-        """The jobs, oldest first."""
+    def jobs(
+        self, status: JobStatus | None = None, tag: str | None = None, limit: int = -1, after: Job | None = None
+    ) -> list[Job]:
+        """The jobs, in the order in which they were made; at most `limit` (-1: all), of those made after `after`."""
         ...
 
     def execution(self, execution_id: str) -> Execution | None:
@@ -261,8 +306,12 @@ class Store(Protocol):
         """
         ...
 
-    def crowded(self, keep: int, most: int) -> list[str]:
-        """At most `most` ids of jobs that have more than `keep` final rows."""
+    def crowded(self, keep: int, after: str, most: int) -> tuple[list[str], str | None]:
+        """Of `most` jobs with ids after `after`: those with more than `keep` rows; and where to go on, or None."""
+        ...
+
+    def crowded_since(self, keep: int, row: str) -> list[str]:
+        """Of the jobs that have rows newer than `row`: those with more than `keep`."""
         ...
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:

@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 #: While so many jobs are made, Python's garbage collector waits: it would look at all of them again and again.
 _VERY_MANY = 1000
+#: So many jobs are read in one go, where all are asked for.
+_PAGE = 1000
 
 
 class Scheduler:
@@ -56,6 +58,7 @@ class Scheduler:
         runner: str,
         max_workers: int,
         max_concurrent: int,
+        max_tasks: int,
         durability: str,
         keep_executions: int,
         keep_days: int,
@@ -67,6 +70,7 @@ class Scheduler:
             runner=checked_choice("runner", runner, ("auto", "thread", "trio", "app")),
             max_workers=whole_number("max_workers", max_workers, least=1, most=10_000),
             max_concurrent=whole_number("max_concurrent", max_concurrent, least=1),
+            max_tasks=whole_number("max_tasks", max_tasks, least=1),
             keep_executions=whole_number("keep_executions", keep_executions, least=1),
             keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
             watch_loop=True,
@@ -189,11 +193,20 @@ class Scheduler:
         known = _text("job_id", job_id)
         return self._open_host().read(lambda store: store.job(known))
 
-    def jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> Ticket[list[Job]]:
-        """The jobs, oldest first."""
+    def jobs(
+        self,
+        status: JobStatus | str | None = None,
+        tag: str | None = None,
+        limit: int | None = None,
+        after: Job | None = None,
+    ) -> Ticket[list[Job]]:
+        """A page of jobs, oldest first: so many that others can read in between, or as many as `limit` says."""
         wanted = _status(JobStatus, status)
         tagged = None if tag is None else _text("tag", tag)
-        return self._open_host().read(lambda store: store.jobs(wanted, tagged))
+        most = _PAGE if limit is None else whole_number("limit", limit, least=1)
+        if after is not None and not isinstance(after, Job):
+            raise OptionError("after", after, "must be a job: the last of the page before")
+        return self._open_host().read(lambda store: store.jobs(wanted, tagged, most, after))
 
     def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
         """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""

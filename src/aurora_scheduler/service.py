@@ -41,6 +41,7 @@ class CronService:
         runner: str = "auto",
         max_workers: int = 40,
         max_concurrent: int = 1000,
+        max_tasks: int = 50_000,
         durability: str = "full",
         keep_executions: int = 1000,
         keep_days: int = 90,
@@ -52,6 +53,7 @@ class CronService:
             runner=runner,
             max_workers=max_workers,
             max_concurrent=max_concurrent,
+            max_tasks=max_tasks,
             durability=durability,
             keep_executions=keep_executions,
             keep_days=keep_days,
@@ -192,9 +194,22 @@ class CronService:
         """The job as it is now, or None."""
         return self._scheduler.job(job_id).result()
 
-    def get_all_jobs(self, status: JobStatus | str | None = None, tag: str | None = None) -> list[Job]:
-        """The jobs, oldest first; all, or those in a status, or with a tag."""
-        return self._scheduler.jobs(status, tag).result()
+    def get_all_jobs(
+        self,
+        status: JobStatus | str | None = None,
+        tag: str | None = None,
+        *,
+        limit: int | None = None,
+        after: Job | None = None,
+    ) -> list[Job]:
+        """The jobs, oldest first; all, or those in a status, or with a tag; or a page, as `SchedulerManager` gives."""
+        jobs: list[Job] = []
+        while page := self._scheduler.jobs(status, tag, limit, after).result():
+            jobs += page
+            if limit is not None:
+                break
+            after = page[-1]
+        return jobs
 
     def get_job_status(self, job_id: str) -> dict[str, Any]:
         """The job in plain values, fit for JSON; times as ISO text. Raises `JobNotFoundError`."""

@@ -431,6 +431,8 @@ async def test_new_jobs_that_are_none(anyio_backend: str, manager: SchedulerMana
         {"max_workers": 0},
         {"max_workers": "4"},
         {"max_concurrent": 0},
+        {"max_tasks": 0},
+        {"max_tasks": None},
         {"durability": "some"},
         {"durability": None},
         {"keep_executions": 0},

@@ -56,7 +56,7 @@ MANAGER = {
     "create_job": f"async (self, *, name, schedule, callback, {_NEW}",
     "create_jobs": "async (self, jobs)",
     "get_job": "async (self, job_id)",
-    "get_all_jobs": "async (self, status=None, tag=None)",
+    "get_all_jobs": "async (self, status=None, tag=None, *, limit=None, after=None)",
     "update_job": "async (self, job_id, **changes)",
     "deactivate_job": "async (self, job_id, cancel_running=False)",
     "activate_job": "async (self, job_id)",
@@ -77,7 +77,7 @@ SERVICE = {
     "schedule_cron": f"(self, *, name, cron_expression, callback, {_NEW}",
     "schedule_from_text": f"(self, *, name, schedule_text, callback, {_NEW}",
     "get_job": "(self, job_id)",
-    "get_all_jobs": "(self, status=None, tag=None)",
+    "get_all_jobs": "(self, status=None, tag=None, *, limit=None, after=None)",
     "get_job_status": "(self, job_id)",
     "pause_job": "(self, job_id)",
     "resume_job": "(self, job_id)",
@@ -94,7 +94,16 @@ FUNCTIONS = {
     ),
     "parse_schedule": "(text, timezone=None, start=None, *, exclude_dates=None, only_between=None)",
 }
-SETTINGS = ("timezone", "runner", "max_workers", "max_concurrent", "durability", "keep_executions", "keep_days")
+SETTINGS = (
+    "timezone",
+    "runner",
+    "max_workers",
+    "max_concurrent",
+    "max_tasks",
+    "durability",
+    "keep_executions",
+    "keep_days",
+)
 
 JOB = {
     "id", "name", "schedule_type", "schedule_value", "callback_module", "callback_function", "callback_args",

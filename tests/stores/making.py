@@ -26,13 +26,18 @@ from aurora_scheduler.model import (
     ScheduleType,
     Trigger,
 )
-from aurora_scheduler.ports import Store
+from aurora_scheduler.ports import Snapshot, Store
 from aurora_scheduler.stores import SqliteStore
 
 #: Some instant, in 2033: the tests' present.
 NOW = 2_000_000_000_000_000
 SECOND = 1_000_000
 OWNER = "the-owner"
+
+
+def snapshots(store: Store, most: int = 1000) -> list[Snapshot]:
+    """What needs looking after, as it stands."""
+    return [each for each in store.snapshots_of(store.nearest(most).job_ids) if each is not None]
 
 
 # By hand ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from aurora_scheduler.errors import JobExistsError, StoreError
 from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Notes, Refused, Stale
-from stores.making import NOW, OWNER, STORES, add, insert, make_execution, make_job, undone
+from stores.making import NOW, OWNER, STORES, add, insert, make_execution, make_job, snapshots, undone
 
 FINAL = [status for status in ExecutionStatus if status.is_final]
 
@@ -29,7 +29,7 @@ def created(job):
 
 def everything(store):
     """All that a store has to say, to be compared."""
-    return store.jobs(), store.executions(limit=1000), store.changes_since(0), store.snapshots()
+    return store.jobs(), store.executions(limit=1000), store.changes_since(0), snapshots(store)
 
 
 # A commit is one decision -----------------------------------------------------------------------------------------

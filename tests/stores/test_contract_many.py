@@ -9,7 +9,7 @@ import pytest
 from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Snapshot, Stale
 from aurora_scheduler.stores import SqliteStore
-from stores.making import NOW, OWNER, add, insert, make_execution, make_job
+from stores.making import NOW, OWNER, add, insert, make_execution, make_job, snapshots
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def ends_of(claims):
 
 def everything(store):
     changes = [store.changes_of(job) for job in store.jobs()]
-    return store.jobs(), store.executions(limit=10_000), changes, store.snapshots()
+    return store.jobs(), store.executions(limit=10_000), changes, snapshots(store)
 
 
 def write_all(store, commits):

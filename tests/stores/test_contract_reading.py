@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from aurora_scheduler.clock import new_id
 from aurora_scheduler.errors import StoreError
 from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, JobStatus, Trigger
-from aurora_scheduler.ports import Snapshot
+from aurora_scheduler.ports import Computed, Nearest, Snapshot
 from aurora_scheduler.stores import SqliteStore
-from stores.making import NOW, OWNER, SECOND, add, insert, make_execution, make_job, undone
+from stores.making import NOW, OWNER, SECOND, add, insert, make_execution, make_job, snapshots, undone
 
 OPEN = [status for status in ExecutionStatus if not status.is_final]
 
@@ -35,7 +35,7 @@ def test_an_empty_store_has_nothing_to_say(store):
     assert store.job("nightly") is None
     assert store.jobs() == []
     assert store.snapshot("nightly") is None
-    assert store.snapshots() == []
+    assert snapshots(store) == []
     assert store.execution("none") is None
     assert store.executions() == []
     assert store.orphans(OWNER) == []
@@ -43,14 +43,31 @@ def test_an_empty_store_has_nothing_to_say(store):
     assert not store.is_recorded("nightly", 1, NOW)
     assert store.last_change() == 0
     assert list(store.changes_since(0)[1]) == []
-    assert store.crowded(0, 10) == []
+    assert store.crowded(0, "", 10) == ([], None)
 
 
-def test_jobs_come_oldest_first(store):
-    insert(
-        store, make_job("b", created=3), make_job("a", created=5), make_job("c", created=1), make_job("d", created=3)
-    )
-    assert [job.id for job in store.jobs()] == ["c", "b", "d", "a"]
+def test_jobs_come_in_the_order_in_which_they_were_made_whatever_the_clock_showed_then(store):
+    insert(store, make_job("b", created=3), make_job("a", created=5), make_job("c", created=1))
+    assert [job.id for job in store.jobs()] == ["b", "a", "c"]
+
+
+def test_jobs_come_by_the_page(store):
+    jobs = [make_job(f"job {number % 4} {number}", created=number) for number in range(7)]
+    insert(store, *jobs)
+    pages = [store.jobs(limit=3)]
+    while pages[-1]:
+        pages.append(store.jobs(limit=3, after=pages[-1][-1]))
+    assert [len(page) for page in pages] == [3, 3, 1, 0]
+    assert [job for page in pages for job in page] == jobs
+
+
+@pytest.mark.parametrize("gone", [0, 2, 4])
+def test_the_next_page_is_found_though_the_job_it_comes_after_was_deleted(store, gone):
+    jobs = [make_job(f"job {number}", created=number) for number in range(5)]
+    insert(store, *jobs)
+    with store.transaction():
+        store.remove(jobs[gone])
+    assert store.jobs(after=jobs[gone]) == jobs[gone + 1 :]
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
@@ -89,14 +106,46 @@ def test_snapshots_are_of_jobs_that_are_active_or_unresolved_or_have_open_rows(s
     row = make_execution(job_id="asked for by hand")
     over = make_execution(2, job_id="paused", status=ExecutionStatus.FAILED)
     add(store, row, over)
-    found = {snapshot.job.id: snapshot.open for snapshot in store.snapshots()}
+    found = {snapshot.job.id: snapshot.open for snapshot in snapshots(store)}
     assert found == {"active": (), "unresolved": (), "asked for by hand": (row,)}
 
 
-def test_of_the_snapshots_what_is_due_first_comes_first(store):
+def test_what_is_due_first_is_looked_after_first(store):
     instants = {"c": 30, "none": None, "a": -10, "b": 20}
     insert(store, *(make_job(job_id, next_fire=instant) for job_id, instant in instants.items()))
-    assert [snapshot.job.id for snapshot in store.snapshots()] == ["a", "b", "c", "none"]
+    assert store.nearest(10) == Nearest(["none", "a", "b", "c"])
+
+
+def test_where_there_are_too_many_those_that_fire_last_are_left_and_it_is_said_from_when_on(store):
+    instants = {"c": 30, "none": None, "a": -10, "b": 20, "d": 20, "asked for": 99}
+    insert(store, *(make_job(job_id, next_fire=instant) for job_id, instant in instants.items()))
+    insert(store, make_job("unresolved", status=JobStatus.UNRESOLVED), make_job("paused", status=JobStatus.PAUSED))
+    add(store, make_execution(job_id="asked for"))
+    assert store.nearest(1) == Nearest(["asked for", "none", "a", "unresolved"], until=-10)
+    assert set(store.nearest(3).job_ids) == {"asked for", "none", "a", "b", "d", "unresolved"}
+    assert [store.nearest(most).until for most in (2, 3, 4, 5)] == [20, 20, 30, None]
+
+
+def test_the_latest_instant_is_that_of_an_active_job(store):
+    assert store.latest() == 0
+    insert(store, make_job("a", updated=5), make_job("b", updated=3, last_run=7), make_job("c", updated=4, last_run=1))
+    insert(store, make_job("paused", updated=9, status=JobStatus.PAUSED))
+    assert store.latest() == 7
+
+
+def test_jobs_can_be_found_by_what_their_next_firing_was_computed_with(store):
+    insert(store, make_job("plain"), make_job("finished", status=JobStatus.FINISHED, next_fire=None))
+    old = [
+        make_job(job_id, timezone="Asia/Tokyo", zone_data="old", next_fire=at) for job_id, at in (("b", 2), ("a", 1))
+    ]
+    insert(store, *old, make_job("new", timezone="Asia/Tokyo", zone_data="new"))
+    assert set(store.computed_with()) == {
+        Computed("Europe/Berlin", None, "relative"),
+        Computed("Asia/Tokyo", "old", "relative"),
+        Computed("Asia/Tokyo", "new", "relative"),
+    }
+    assert store.jobs_computed_with(Computed("Asia/Tokyo", "old", "relative")) == ["a", "b"]
+    assert store.jobs_computed_with(Computed("Europe/Berlin", None, "relative")) == ["plain"]
 
 
 def test_orphans_are_what_runs_under_another_owner(store):
@@ -238,14 +287,26 @@ def test_a_number_is_never_used_again_even_when_its_change_was_pruned(store):
 # Retention --------------------------------------------------------------------------------------------------------
 
 
-def test_crowded_are_jobs_with_more_final_rows_than_are_kept(store):
+def test_crowded_are_jobs_with_more_rows_than_are_kept(store):
     add(store, *(make_execution(n, "three", status=ExecutionStatus.SUCCEEDED) for n in range(3)))
     add(store, *(make_execution(n + 10, "two", status=ExecutionStatus.MISSED) for n in range(2)))
-    add(store, *(make_execution(n + 20, "open", status=OPEN[n % 3]) for n in range(9)))
-    assert set(store.crowded(1, 10)) == {"three", "two"}
-    assert store.crowded(2, 10) == ["three"]
-    assert store.crowded(3, 10) == []
-    assert len(store.crowded(0, 1)) == 1
+    assert store.crowded(1, "", 10) == (["three", "two"], None)
+    assert store.crowded(2, "", 10) == (["three"], None)
+    assert store.crowded(3, "", 10) == ([], None)
+    assert store.crowded(0, "", 1) == (["three"], "three")
+    assert store.crowded(0, "three", 1) == (["two"], "two")
+    assert store.crowded(0, "two", 1) == ([], None)
+
+
+def test_of_those_that_have_new_rows_too(store):
+    old = [make_execution(n, "old", status=ExecutionStatus.SUCCEEDED) for n in range(3)]
+    new = [make_execution(n + 10, f"new {n % 2}", status=ExecutionStatus.SUCCEEDED) for n in range(3)]
+    assert store.crowded_since(0, "") == []
+    add(store, *old, *new)
+    assert set(store.crowded_since(0, "")) == {"old", "new 0", "new 1"}
+    assert set(store.crowded_since(0, old[-1].id)) == {"new 0", "new 1"}
+    assert store.crowded_since(1, old[-1].id) == ["new 0"]
+    assert store.crowded_since(2, old[-1].id) == store.crowded_since(0, new[-1].id) == []
 
 
 def test_of_a_job_the_oldest_final_rows_go_and_the_newest_stay(store):

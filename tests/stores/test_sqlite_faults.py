@@ -17,6 +17,7 @@ from aurora_scheduler.errors import (
     StoreUnavailableError,
 )
 from aurora_scheduler.model import ExecutionStatus
+from aurora_scheduler.ports import Computed
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.faults import translated
 from aurora_scheduler.stores.migrations import TABLES
@@ -44,7 +45,7 @@ def pragma(store, text):
 def works(store):
     """Whether a write goes through, and leaves everything else as it was."""
     insert(store, make_job("after"))
-    return [job.id for job in store.jobs()] == ["after", "before"]
+    return [job.id for job in store.jobs()] == ["before", "after"]
 
 
 def big(number):
@@ -124,7 +125,11 @@ READS = {
     "job": lambda store: store.job("before"),
     "jobs": lambda store: store.jobs(),
     "snapshot": lambda store: store.snapshot("before"),
-    "snapshots": lambda store: store.snapshots(),
+    "snapshots_of": lambda store: store.snapshots_of(["before"]),
+    "nearest": lambda store: store.nearest(1),
+    "latest": lambda store: store.latest(),
+    "computed_with": lambda store: store.computed_with(),
+    "jobs_computed_with": lambda store: store.jobs_computed_with(Computed("UTC", None, "relative")),
     "orphans": lambda store: store.orphans("me"),
     "cancelling": lambda store: store.cancelling(),
     "execution": lambda store: store.execution("x"),
@@ -132,7 +137,8 @@ READS = {
     "is_recorded": lambda store: store.is_recorded("before", 1, 1),
     "last_change": lambda store: store.last_change(),
     "changes_since": lambda store: store.changes_since(0),
-    "crowded": lambda store: store.crowded(1, 1),
+    "crowded": lambda store: store.crowded(1, "", 1),
+    "crowded_since": lambda store: store.crowded_since(1, ""),
     "next_generation": lambda store: store.next_generation("before"),
 }
 

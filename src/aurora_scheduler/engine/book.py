@@ -6,7 +6,7 @@ the job anew, and starts, wakes or cancels its task.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ import trio
 
 from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.entries import Attempt, Entry
+from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -23,7 +24,7 @@ from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import Claim, beyond, claimed_now, pass_over, resolved, rewound, standing
 from aurora_scheduler.rules.firing import Reason, stepped
@@ -54,6 +55,7 @@ class Book:
         runners: Runners,
         slots: Slots,
         callbacks: Callbacks,
+        horizon: Horizon,
         *,
         tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
         begin: Callable[[Book, Entry, Attempt], None],
@@ -66,6 +68,8 @@ class Book:
         self.runners = runners
         self.slots = slots
         self.callbacks = callbacks
+        #: What fires later than this rests in the store, and has neither entry nor task.
+        self.horizon = horizon
         self.alarms = Alarms(clock)
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
@@ -97,16 +101,17 @@ class Book:
         """Make entry and task what the store says. One synchronous step: nothing can come in between."""
         entry = self._entries.get(job_id)
         if entry is not None and (snapshot is None or snapshot.job.generation != entry.job.generation):
-            del self._entries[job_id]
+            self._forget(entry)
             self._put_to_rest(entry)
             entry = None
         if snapshot is None:
             return
         if entry is None:
             entry = self._entries[job_id] = Entry(snapshot.job)
+            self.horizon.look(len(self._entries))
         entry.take(snapshot)
         self._note_unresolved(entry)
-        if not entry.needs_task:
+        if not entry.needs_task or self.may_rest(entry):
             self._put_to_rest(entry)
             self._forget_if_over(entry)
         elif entry.scope is None and self.tending is not None:
@@ -123,17 +128,36 @@ class Book:
         if scope is not None:
             scope.cancel()
 
+    def may_rest(self, entry: Entry) -> bool:
+        """Whether the job is nothing but to wait for a firing beyond the horizon: it is left to the store."""
+        return self.horizon.hides(entry.job) and not (entry.waiting or entry.is_busy)
+
+    def let_rest(self) -> None:
+        """Leave to the store what fires beyond the horizon."""
+        for entry in self._entries.values():
+            if self.may_rest(entry):
+                entry.nudge()
+
     def _forget_if_over(self, entry: Entry) -> None:
-        busy = entry.needs_task or entry.attempts or entry.claiming or entry.unanswered
-        over = not busy and entry.job.status is not JobStatus.UNRESOLVED
+        # One that is left to the store goes with its task.
+        is_wanted = entry.needs_task and (entry.scope is not None or not self.may_rest(entry))
+        over = not (is_wanted or entry.is_busy or entry.job.status is JobStatus.UNRESOLVED)
         if over and not self.is_gone(entry):
-            del self._entries[entry.job.id]
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        del self._entries[entry.job.id]
+        self.horizon.look(len(self._entries))
 
     def task_ended(self, entry: Entry, scope: trio.CancelScope) -> None:
         """The job's task has returned: there is nothing more to wait for."""
         if entry.scope is scope:
             entry.scope = None
             self._forget_if_over(entry)
+
+    def knows(self, job_id: str) -> bool:
+        """Whether the job is looked after here, and does not rest in the store."""
+        return job_id in self._entries
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether the entry's job was deleted (a job created again under its id is another one)."""
@@ -146,7 +170,8 @@ class Book:
         return sum(instant is not None and instant < since for instant in due)
 
     def nudge_all(self) -> None:
-        """Have every job's task decide anew."""
+        """Have every job's task decide anew, and see which jobs are the nearest now."""
+        self.horizon.nudge()
         for entry in self._entries.values():
             entry.nudge()
 
@@ -272,21 +297,53 @@ class Book:
         if self._changed:
             self._news.set()
 
-    def comes_from_later(self, by: int) -> bool:
+    async def comes_from_later(self, by: int) -> bool:
         """Whether something was written to the jobs when the wall clock showed more than now, by so much."""
-        latest = self.clock.now() + by
-        return any(max(entry.job.updated, entry.job.last_run or 0) > latest for entry in self._entries.values())
+        latest = max((max(each.job.updated, each.job.last_run or 0) for each in self._entries.values()), default=0)
+        if self.horizon.at is not None:
+            ask = partial(self.writer.read, lambda store: store.latest())
+            latest = max(latest, await until_there(lambda: ask().wait(), "reading jobs"))
+        return latest > self.clock.now() + by
 
     async def rewind(self) -> None:
         """The wall clock was set back by far: compute every next firing anew."""
         for entry in list(self._entries.values()):
-            try:
-                commit = await until_there(partial(self._rewound, entry), "computing firings anew")
-            except ScheduleError:  # its zone is unknown here, as its task is about to say
-                continue
-            if commit is not None:
-                with suppress(Refused):  # it has just been changed: then by the new time
-                    await until_there(partial(self.commit, entry, commit), "computing firings anew")
+            await self._rewind(entry)
+        async for snapshots in self._resting():
+            for snapshot in snapshots:
+                entry = Entry(snapshot.job)
+                entry.take(snapshot)
+                if not self.knows(snapshot.job.id):
+                    await self._rewind(entry)
+                if self.knows(snapshot.job.id):  # since then
+                    self.note_changes([snapshot.job.id])
+        self.horizon.nudge()
+
+    async def _resting(self) -> AsyncIterator[list[Snapshot]]:
+        """The active jobs that rest in the store."""
+        last: Job | None = None
+        while True:
+            jobs, snapshots = await until_there(partial(self._ask_resting, last), "reading jobs")
+            if not jobs:
+                return
+            last = jobs[-1]
+            yield [snapshot for snapshot in snapshots if snapshot is not None]
+
+    async def _ask_resting(self, last: Job | None) -> tuple[list[Job], list[Snapshot | None]]:
+        def read(store: Store) -> tuple[list[Job], list[Snapshot | None]]:
+            jobs = store.jobs(JobStatus.ACTIVE, limit=_TOGETHER, after=last)
+            return jobs, store.snapshots_of([job.id for job in jobs if not self.knows(job.id)])
+
+        return await self.writer.read(read).wait()
+
+    async def _rewind(self, entry: Entry) -> None:
+        try:
+            commit = await until_there(partial(self._rewound, entry), "computing firings anew")
+        except ScheduleError:  # its zone is unknown here, as its task is about to say
+            return
+        if commit is not None:
+            with suppress(Refused):  # it has just been changed: then by the new time
+                await until_there(partial(self.commit, entry, commit), "computing firings anew")
 
     async def _rewound(self, entry: Entry) -> Commit | None:
         job = entry.job
@@ -336,6 +393,8 @@ class Book:
         del entry.attempts[attempt.execution.id], self.attempts[attempt.execution.id]
         self.slots.give_back()
         entry.note_ended()
+        if self.may_rest(entry):
+            entry.nudge()  # its task is about to leave it to the store
         self._forget_if_over(entry)
         self._note_idle()
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import trio
 
 from aurora_scheduler.answers import Health
 from aurora_scheduler.callbacks import ANY, Allowed
-from aurora_scheduler.commands import outdated_jobs, recover_orphans, renew_jobs
+from aurora_scheduler.commands import outdated_jobs, recover_orphans
 from aurora_scheduler.engine import keeper
+from aurora_scheduler.engine.admission import admit, keep_admitting, renew
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -22,10 +23,9 @@ from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
-from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.ports import Clock, Snapshot, Store, Writer
+from aurora_scheduler.ports import Clock, Writer
 from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
 
@@ -39,8 +39,8 @@ _AFTER_CANCEL = 10.0
 _FOR_THREADS = 1.0
 #: For how many seconds the loop may be late before that is told.
 _LATE = 1.0
-#: How many jobs get their task, or are written, before others get a turn.
-_BATCH = 500
+#: So many jobs with changed zone data are computed anew before anything fires; more are so beside.
+_FEW = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,7 @@ class Settings:
 
     max_workers: int = 40
     max_concurrent: int = 1000
+    max_tasks: int = 50_000
     keep_executions: int = 1000
     keep_days: int = 90
     runner: str = "auto"
@@ -84,7 +85,8 @@ class Engine:
         runners = Runners(clock, home, self._threads, settings.runner, self._watch)
         slots = Slots(settings.max_concurrent, mailbox)
         callbacks = Callbacks(settings.allowed, inline=settings.inline)
-        self.book = Book(writer, clock, self.owner, mailbox, runners, slots, callbacks, tend=tend, begin=begin)
+        horizon = Horizon(settings.max_tasks)
+        self.book = Book(writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, tend=tend, begin=begin)
         self._stands_by = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
@@ -174,39 +176,31 @@ class Engine:
                 self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
-        snapshots = await until_there(self._take_over, "starting")
+        outdated = await until_there(self._take_over, "starting")
+        await renew(self.book, outdated[:_FEW])
         self.book.tending = tending
-        with collector_held():
-            for number, snapshot in enumerate(snapshots, start=1):
-                self.book.reconcile(snapshot.job.id, snapshot)
-                if number % _BATCH == 0:
-                    await trio.lowlevel.checkpoint()
-        if self.book.comes_from_later(CORRECTION):
-            _log.warning("the wall clock was set back by far since the jobs were looked after last")
-            await self.book.rewind()
+        keeping.start_soon(keeper.follow_changes, self.book)
+        await admit(self.book)
+        await self._see_whether_set_back()
         self._start_keeping(keeping)
+        keeping.start_soon(renew, self.book, outdated[_FEW:])
 
-    async def _take_over(self) -> list[Snapshot]:
+    async def _take_over(self) -> list[str]:
+        """Recover what a dead owner left. The jobs whose zones have changed while nobody was here."""
         self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
         lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
-        await self._renew()
-        return await self.writer.read(_all_snapshots).wait()
+        return await self.writer.read(outdated_jobs).wait()
 
-    async def _renew(self) -> None:
-        """Zones may have changed while nobody was here: compute anew what was computed with other data of theirs."""
-        outdated = await self.writer.read(outdated_jobs).wait()
-        moved = 0
-        for start in range(0, len(outdated), _BATCH):
-            some = outdated[start : start + _BATCH]
-            moved += await self.writer.write(partial(renew_jobs, clock=self.clock, job_ids=some)).wait()
-        if outdated:
-            _log.info("computed %d next firing(s) anew with changed zone data, %d moved", len(outdated), moved)
+    async def _see_whether_set_back(self) -> None:
+        if await self.book.comes_from_later(CORRECTION):
+            _log.warning("the wall clock was set back by far since the jobs were looked after last")
+            await self.book.rewind()
 
     def _start_keeping(self, nursery: trio.Nursery) -> None:
         settings = self.settings
-        nursery.start_soon(keeper.follow_changes, self.book)
+        nursery.start_soon(keep_admitting, self.book)
         nursery.start_soon(keeper.retry_unresolved, self.book, settings.unresolved_every)
         if settings.poll is not None:
             nursery.start_soon(keeper.follow_others, self.book, settings.poll)
@@ -247,8 +241,3 @@ class Engine:
                 _log.error("the callback of job %r did not end; its firing is recovered at the next start", name)
             self.abandoned = True
             self.writer.close()
-
-
-def _all_snapshots(store: Store) -> list[Snapshot]:
-    with collector_held():
-        return store.snapshots()

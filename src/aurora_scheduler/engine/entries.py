@@ -113,6 +113,11 @@ class Entry:
         """Whether there is something to wait for: the job is active, or a run was asked for by hand."""
         return self.job.is_active or any(row.trigger is Trigger.MANUAL for row in self.waiting)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something of the job runs here, or is about to, or may have been claimed."""
+        return bool(self.attempts or self.claiming or self.unanswered)
+
     def running(self) -> list[Execution]:
         """The attempts that run here, as they were claimed."""
         return [attempt.execution for attempt in self.attempts.values()]

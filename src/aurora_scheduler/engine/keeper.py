@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -24,6 +25,10 @@ _DAY = 86_400 * SECOND
 _STEP = SECOND // 2
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
+#: So many jobs are looked through in one go for those with too many rows: others shall read in between.
+_LOOK = 1000
+#: How often, in seconds, all of them are.
+_LOOK_EVERY = 86_400.0
 #: For so many seconds nothing is collected while very many jobs come due; and then, for so many, whatever there is.
 _HELD, _NOT_HELD = 1.0, 0.02
 
@@ -67,17 +72,50 @@ async def retry_unresolved(book: Book, every: float) -> None:
 
 
 async def keep_history(book: Book, keep_executions: int, keep_days: int, every: float) -> None:
-    """Delete what is older than `keep_days`, and of each job what is beyond `keep_executions`, a little at a time."""
+    """Delete what is older than `keep_days`, and of each job what is beyond `keep_executions`, a little at a time.
+
+    All jobs are looked through at first, and once a day; in between only those that have new rows.
+    """
+    newest, looked = "", -math.inf
     while True:
         try:
             before = book.clock.now() - keep_days * _DAY
             await _in_bits(book, partial(_prune_before, before))
-            crowded = await book.writer.read(lambda store: store.crowded(keep_executions, 1000)).wait()
-            for job_id in crowded:
-                await _in_bits(book, partial(_prune_job, job_id, keep_executions))
+            now, since, newest = book.clock.monotonic(), newest, await _newest(book)
+            if now - looked >= _LOOK_EVERY:
+                await _prune_all(book, keep_executions)
+                looked = now
+            else:
+                await _prune(book, await _crowded_since(book, keep_executions, since), keep_executions)
         except AWAY as error:
             _log.warning("old history could not be deleted, trying again later: %s", error)
         await trio.sleep(every)
+
+
+async def _newest(book: Book) -> str:
+    rows = await book.writer.read(lambda store: store.executions(limit=1)).wait()
+    return rows[0].id if rows else ""
+
+
+async def _crowded_since(book: Book, keep: int, row: str) -> Sequence[str]:
+    return await book.writer.read(lambda store: store.crowded_since(keep, row)).wait()
+
+
+async def _prune_all(book: Book, keep: int) -> None:
+    after: str | None = ""
+    while after is not None:
+        look = partial(_crowded, keep, after)
+        crowded, after = await book.writer.read(look).wait()
+        await _prune(book, crowded, keep)
+
+
+def _crowded(keep: int, after: str, store: Store) -> tuple[Sequence[str], str | None]:
+    return store.crowded(keep, after, _LOOK)
+
+
+async def _prune(book: Book, job_ids: Sequence[str], keep: int) -> None:
+    for job_id in job_ids:
+        await _in_bits(book, partial(_prune_job, job_id, keep))
 
 
 def _prune_before(instant: int, store: Store) -> int:

@@ -19,7 +19,7 @@ _log = logger("engine")
 
 
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
-    """Look after one job until it needs no task any more, or until `scope` is cancelled: it was put to rest."""
+    """Look after one job until it needs no task, or until `scope` is cancelled: it was put to rest."""
     pauses = Pauses()
     recorded = False
     with scope:
@@ -30,6 +30,8 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
                 if isinstance(step, Rest):
                     break
                 if isinstance(step, Sleep):
+                    if book.may_rest(entry):
+                        break
                     _set_alarm(book, entry, step.until)
                     await entry.bell.wait()
                 elif isinstance(step, Record):

@@ -23,7 +23,7 @@ from aurora_scheduler.rules.changing import (
 from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, claimed_now, decide
 from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
-from aurora_scheduler.rules.timing import coming, following, is_outdated
+from aurora_scheduler.rules.timing import coming, following, is_outdated, may_be_outdated
 
 __all__ = [
     "CORRECTION",
@@ -41,6 +41,7 @@ __all__ = [
     "following",
     "is_free",
     "is_outdated",
+    "may_be_outdated",
     "overrun",
     "pass_over",
     "pause",

@@ -16,6 +16,7 @@ __all__ = [
     "following",
     "hashed",
     "is_outdated",
+    "may_be_outdated",
     "rejittered",
     "schedule_of",
     "within",
@@ -124,6 +125,12 @@ def _asks_zone(job: Job) -> bool:
 def is_outdated(job: Job) -> bool:
     """Whether the job's next firing was computed with other data of its zone than there are here, if there are any."""
     return job.next_fire is not None and _asks_zone(job) and zone_data(job.timezone) not in ("", job.zone_data)
+
+
+def may_be_outdated(timezone: str, computed_with: str | None, schedule_type: str) -> bool:
+    """Whether a job of which no more is known may be: one that counts an amount of time has data only if it asks."""
+    asks = computed_with is not None or schedule_type != ScheduleType.RELATIVE
+    return asks and zone_data(timezone) not in ("", computed_with)
 
 
 def anew(job: Job, now: int) -> Job:

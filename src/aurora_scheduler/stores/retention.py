@@ -6,15 +6,27 @@ import sqlite3
 
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 
-__all__ = ["crowded", "prune_before", "prune_job"]
+__all__ = ["crowded", "crowded_since", "prune_before", "prune_job"]
+
+#: Among so many of the first changes old ones are looked for: they are in the order of time, but for a clock set back.
+_OLDEST = 10_000
 
 
-def crowded(sql: sqlite3.Connection, keep: int, most: int) -> list[str]:
-    """At most `most` ids of jobs that have more than `keep` final rows."""
+def crowded(sql: sqlite3.Connection, keep: int, after: str, most: int) -> tuple[list[str], str | None]:
+    """Of the next `most` jobs with ids after `after`: those with more than `keep` rows; and the last that was seen."""
     rows = sql.execute(
-        f"SELECT job_id FROM aurora_executions WHERE status NOT IN ({OPEN_TEXTS})"
-        " GROUP BY job_id HAVING count(*) > ? LIMIT ?",
-        (keep, most),
+        "SELECT job_id, count(*) FROM aurora_executions WHERE job_id > ? GROUP BY job_id ORDER BY job_id LIMIT ?",
+        (after, most),
+    ).fetchall()
+    return [job_id for job_id, count in rows if count > keep], rows[-1][0] if len(rows) == most else None
+
+
+def crowded_since(sql: sqlite3.Connection, keep: int, row: str) -> list[str]:
+    """Of the jobs that have rows newer than `row`: those with more than `keep`."""
+    rows = sql.execute(
+        "SELECT job_id FROM (SELECT DISTINCT job_id FROM aurora_executions WHERE id > ?) AS fired WHERE"
+        " EXISTS (SELECT 1 FROM aurora_executions WHERE job_id = fired.job_id LIMIT 1 OFFSET ?)",
+        (row, keep),
     ).fetchall()
     return [job_id for (job_id,) in rows]
 
@@ -42,8 +54,8 @@ def prune_before(sql: sqlite3.Connection, instant: int, most: int) -> int:
         (instant, most),
     ).rowcount
     changes = sql.execute(
-        "DELETE FROM aurora_job_changes WHERE number IN"
-        " (SELECT number FROM aurora_job_changes WHERE at < ? ORDER BY number LIMIT ?)",
-        (instant, most),
+        "DELETE FROM aurora_job_changes WHERE number IN (SELECT number FROM"
+        " (SELECT number, at FROM aurora_job_changes ORDER BY number LIMIT ?) WHERE at < ? LIMIT ?)",
+        (_OLDEST, instant, most),
     ).rowcount
     return executions + jobs + changes

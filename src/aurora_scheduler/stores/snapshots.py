@@ -1,4 +1,4 @@
-"""Jobs with their open rows, as they stand in one moment: one of them, some, or all that need looking after."""
+"""Jobs with their open rows, as they stand in one moment; and which of them need looking after."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
 from aurora_scheduler.model import Execution, Job
-from aurora_scheduler.ports import Snapshot
+from aurora_scheduler.ports import Nearest, Snapshot
 from aurora_scheduler.stores.blocks import steady
 from aurora_scheduler.stores.damaged import RowReader, fetched
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 from aurora_scheduler.stores.statements import SELECT_EXECUTION, SELECT_JOB
 
-__all__ = ["all_snapshots", "snapshots_of"]
+__all__ = ["nearest", "snapshots_of"]
 
 _OPEN = f"{SELECT_EXECUTION} WHERE status IN ({OPEN_TEXTS})"
 _MANY = 100
+_FIRST = "SELECT id, next_fire FROM aurora_jobs WHERE status = 'active' AND next_fire IS NOT NULL"
+#: With open rows, or with nothing to come, which their task is to say.
+_BUSY = (
+    f"SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})"
+    " UNION SELECT id FROM aurora_jobs WHERE status = 'active' AND next_fire IS NULL"
+)
+_UNRESOLVED = "SELECT id FROM aurora_jobs WHERE status = 'unresolved' ORDER BY next_fire"
 #: The ids are one argument, a list as JSON text: there may be any number of them.
 _AMONG = "IN (SELECT value FROM json_each(?))"
 
 
-def all_snapshots(sql: sqlite3.Connection, reader: RowReader) -> list[Snapshot]:
-    """Every job that is active, unresolved, or has open rows; what is due first first."""
+def nearest(sql: sqlite3.Connection, most: int) -> Nearest:
+    """The jobs that need looking after, `most` of those that only wait to fire; what fires first first."""
+    first = f"{_FIRST} ORDER BY next_fire LIMIT {most + 1}"
     with steady(sql):
-        rows = _by_job(reader, fetched(sql, f"{_OPEN} ORDER BY id"))
-        jobs = fetched(
-            sql,
-            f"{SELECT_JOB} WHERE status IN ('active', 'unresolved')"
-            f" OR id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
-            " ORDER BY next_fire IS NULL, next_fire",
-        )
-        return list(_joined(reader.jobs(jobs), rows))
+        busy, due, unresolved = (fetched(sql, query) for query in (_BUSY, first, _UNRESOLVED))
+    until = due[most - 1][1] if len(due) > most else None
+    ids = dict.fromkeys(row[0] for row in (*busy, *due[:most], *unresolved))
+    return Nearest([job_id for job_id in ids if isinstance(job_id, str)], until if isinstance(until, int) else None)
 
 
 def snapshots_of(sql: sqlite3.Connection, reader: RowReader, job_ids: Sequence[str]) -> list[Snapshot | None]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.ports import Notes, Snapshot, Stale
-from aurora_scheduler.stores import locks, retention
+from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
+from aurora_scheduler.stores import listing, locks, retention, surveys
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.creating import heard_of, insert_all
@@ -26,7 +26,7 @@ from aurora_scheduler.stores.files import Place, copy_to, look_at, looked_at
 from aurora_scheduler.stores.locks import FileLock, NoLock
 from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, job_row
-from aurora_scheduler.stores.snapshots import all_snapshots, snapshots_of
+from aurora_scheduler.stores.snapshots import nearest, snapshots_of
 from aurora_scheduler.stores.statements import INSERT_JOB, SAVE_JOB, SELECT_EXECUTION, SELECT_JOB
 
 __all__ = ["SqliteStore"]
@@ -349,10 +349,25 @@ class SqliteStore:
         with translated(self.path):
             return snapshots_of(self._connection, self._rows, job_ids)
 
-    def snapshots(self) -> list[Snapshot]:
-        """Every job that needs looking after: active, unresolved, or with open rows; what is due first first."""
+    def nearest(self, most: int) -> Nearest:
+        """The jobs that need looking after, as of one transaction."""
         with translated(self.path):
-            return all_snapshots(self._connection, self._rows)
+            return nearest(self._connection, most)
+
+    def computed_with(self) -> Collection[Computed]:
+        """With what data of which zones next firings were computed."""
+        with translated(self.path):
+            return surveys.computed_with(self._connection)
+
+    def jobs_computed_with(self, data: Computed) -> list[str]:
+        """The ids of those jobs, what fires first first."""
+        with translated(self.path):
+            return surveys.jobs_computed_with(self._connection, data)
+
+    def latest(self) -> int:
+        """The latest instant at which an active job was changed, or ran."""
+        with translated(self.path):
+            return surveys.latest(self._connection)
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
         """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
@@ -385,16 +400,12 @@ class SqliteStore:
             rows = fetched(self._connection, f"{SELECT_JOB} WHERE id = ?", (job_id,))
         return next(iter(self._rows.jobs(rows)), None)
 
-    def jobs(self, status: JobStatus | None = None, tag: str | None = None) -> list[Job]:
-        """The jobs, oldest first."""
+    def jobs(
+        self, status: JobStatus | None = None, tag: str | None = None, limit: int = -1, after: Job | None = None
+    ) -> list[Job]:
+        """The jobs, in the order in which they were made."""
         with translated(self.path):
-            rows = fetched(
-                self._connection,
-                f"{SELECT_JOB} WHERE (:status IS NULL OR status = :status) AND (:tag IS NULL OR CASE WHEN"
-                " json_valid(tags) THEN EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag) END)"
-                " ORDER BY created, id",
-                {"status": status, "tag": tag},
-            )
+            rows = listing.jobs(self._connection, status, tag, limit, after)
         return self._rows.jobs(rows)
 
     def execution(self, execution_id: str) -> Execution | None:
@@ -411,22 +422,8 @@ class SqliteStore:
         before: str | int | None = None,
     ) -> list[Execution]:
         """Executions, newest first."""
-        wanted: list[tuple[str, object]] = []
-        if job_id is not None:
-            wanted.append(("job_id = ?", job_id))
-        if status is not None:
-            wanted.append(("status = ?", status.value))
-        if isinstance(before, str):
-            wanted.append(("id < ?", before))
-        elif before is not None:
-            wanted.append(("scheduled < ?", before))
-        where = f" WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
         with translated(self.path):
-            rows = fetched(
-                self._connection,
-                f"{SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?",
-                (*(value for _, value in wanted), limit),
-            )
+            rows = listing.executions(self._connection, job_id, status, limit, before)
         return self._rows.executions(rows)
 
     def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
@@ -477,10 +474,15 @@ class SqliteStore:
 
     # -- retention and backup -----------------------------------------------------------------------------------
 
-    def crowded(self, keep: int, most: int) -> list[str]:
-        """Jobs with more than `keep` rows."""
+    def crowded(self, keep: int, after: str, most: int) -> tuple[list[str], str | None]:
+        """Jobs with more than `keep` rows, among the next ones."""
         with translated(self.path):
-            return retention.crowded(self._connection, keep, most)
+            return retention.crowded(self._connection, keep, after, most)
+
+    def crowded_since(self, keep: int, row: str) -> list[str]:
+        """Jobs with more than `keep` rows, among those that have new ones."""
+        with translated(self.path):
+            return retention.crowded_since(self._connection, keep, row)
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:
         """Delete final rows of the job beyond the newest `keep`."""
