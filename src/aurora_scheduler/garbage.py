@@ -10,16 +10,39 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["collector_held"]
+__all__ = ["CollectorHold", "collector_held"]
+
+
+class CollectorHold:
+    """While it is held nothing is collected, in the whole process: so not for long. Where it was off, it stays off."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+
+    def begin(self) -> None:
+        """Hold it, unless it is held, or off."""
+        if gc.isenabled():
+            gc.disable()
+            self._is_held = True
+
+    def collect_young(self) -> None:
+        """Collect what came into being since the last time, for a hold that is not so short."""
+        if self._is_held:
+            gc.collect(1)
+
+    def end(self) -> None:
+        """Let go of it."""
+        if self._is_held:
+            self._is_held = False
+            gc.enable()
 
 
 @contextmanager
 def collector_held() -> Generator[None]:
-    """Within it nothing is collected, in the whole process; so it must be short. Where it was off, it stays off."""
-    was_on = gc.isenabled()
-    gc.disable()
+    """Within it nothing is collected."""
+    hold = CollectorHold()
+    hold.begin()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        hold.end()

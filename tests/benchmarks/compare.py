@@ -1,7 +1,7 @@
 """Aurora Scheduler beside its peers: the same races, in turn, each in a process of its own; medians, spread and ratios.
 
 `nox -s bench -- compare` runs all of it, some 40 minutes. By hand, from `tests`: `python -m benchmarks.compare burst
---rounds 1` prints one of the races.
+--rounds 1` prints one of the races; with `--write docs/figures` its table, and its plot, are put there.
 
 The racers take turns, A B C A B C, so that a machine that gets slower does so for all of them. A race in which
 something was run twice, or not recorded, is told as failed and has no number; so is a burst that lost something.
@@ -42,7 +42,17 @@ class Race:
 
 
 LATENESS = {"p50": "ms late, median", "p99": "ms late, 99 of 100", "lost": "lost", "cpu": "of a processor"}
+_SIZES = ("aurora async", "aurora sync", "apscheduler 3", "apscheduler 3 memory")
+_LEADS: dict[str, dict[str, Any]] = {"apscheduler 3": {"lead": 8}}
 RACES = {
+    "burst100": Race(
+        "100 jobs that run once, all due at the same time", "burst", _SIZES, {"jobs": 100, "lead": 3},
+        {"rate": "firings a second"}, "apscheduler 3",
+    ),
+    "burst1000": Race(
+        "1,000 jobs that run once, all due at the same time", "burst", _SIZES, {"jobs": 1_000, "lead": 4},
+        {"rate": "firings a second"}, "apscheduler 3", _LEADS,
+    ),
     "burst": Race(
         "10,000 jobs that run once, all due at the same time",
         "burst",
@@ -57,6 +67,11 @@ RACES = {
             "apscheduler 3": {"lead": 25}, "apscheduler 3 memory": {"lead": 12}, "huey": {"lead": 12},
             "apscheduler 4": {"jobs": 1_000, "lead": 25},
         },
+    ),
+    "burst30000": Race(
+        "30,000 jobs that run once, all due at the same time", "burst", _SIZES, {"jobs": 30_000, "lead": 14},
+        {"rate": "firings a second"}, "apscheduler 3",
+        {"apscheduler 3": {"lead": 75}, "apscheduler 3 memory": {"lead": 40}},
     ),
     "light": Race(
         "50 jobs `every 1 second`, spread over the second, for 20 seconds",
@@ -171,11 +186,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("races", nargs="*", choices=[*RACES, []], metavar="race", help="which; all where none is named")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="the directory that the tables and plots are put into")
     said = parser.parse_args()
+    came: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for name in said.races or RACES:
         race = RACES[name]
         print(f"\n{race.title}", flush=True)
-        print("\n".join(table(race, hold(race, said.rounds))), flush=True)
+        came[name] = hold(race, said.rounds)
+        lines = table(race, came[name])
+        print("\n".join(lines), flush=True)
+        if said.write is not None:
+            said.write.mkdir(exist_ok=True)
+            text = "\n".join([f"{race.title}; medians of {said.rounds}, with the least and the most:", "", *lines])
+            Path(said.write, f"{name}.md").write_text(f"{text}\n")
+    if said.write is not None:
+        draw(said.write, came)
+
+
+def draw(directory: Path, came: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
+    """The plots of what was held."""
+    from benchmarks import plots  # not needed by those who only want numbers
+
+    rates: dict[str, dict[int, list[float]]] = defaultdict(dict)
+    for name, results in came.items():
+        race = RACES[name]
+        if race.scenario == "steady":
+            cuts = {racer: _middle(runs) for racer, runs in results.items() if _numbers(runs, "p50")}
+            plots.lateness(directory / f"{name}.svg", race.title, cuts)
+        elif race.scenario == "burst":
+            for racer in _SIZES:
+                rates[racer][race.options["jobs"]] = _numbers(results[racer], "rate")
+    if rates:
+        plots.throughput(directory / "throughput.svg", "Bursts: one-off jobs, all due at the same time", rates)
+
+
+def _middle(runs: list[dict[str, Any]]) -> list[float]:
+    """The medians of what was measured of each share."""
+    good = [run["cuts"] for run in runs if "cuts" in run and not run["wrong"]]
+    return [statistics.median(values) for values in zip(*good, strict=True)]
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class TestBelowTheMost:
         await world.start(max_tasks=MOST)
         for job in jobs[:5]:
             world.delete(job)
-        await world.run(1)
+        await world.run(10)
         assert tended(world) == set(jobs[5:])
 
 

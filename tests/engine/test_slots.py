@@ -103,23 +103,15 @@ async def test_places_that_were_left_do_not_pile_up(queue_of):
     assert await queue.settle() == [(2, True)]
 
 
-async def test_a_rush_is_when_very_many_ask_and_while_they_get_slots_and_not_while_they_only_wait(queue_of, nursery):
+async def test_a_rush_is_when_very_many_ask_and_while_they_get_slots_and_not_while_they_only_wait(queue_of):
     queue, rushes = queue_of(1), []
-
-    async def note():
-        while True:
-            await queue.slots.until_rush()
-            rushes.append(len(queue.slots._queue))
-
-    nursery.start_soon(note)
+    queue.slots.on_rush = lambda: rushes.append(len(queue.slots._queue))
     queue.ask(0)
     await queue.settle()
     for due in range(1, 600):
         queue.ask(due)
     await queue.settle()
-    assert len(rushes) == 1
-    await queue.settle()
-    assert len(rushes) == 1, "they wait, and nothing happens"
+    assert rushes == [500], "they wait, and nothing happens"
     queue.slots.give_back()
     await queue.settle()
-    assert len(rushes) == 2
+    assert rushes == [500, 598]

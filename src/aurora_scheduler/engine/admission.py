@@ -14,7 +14,6 @@ import trio
 from aurora_scheduler.commands import renew_jobs
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import until_there
-from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Nearest
@@ -37,8 +36,7 @@ async def admit(book: Book) -> None:
     horizon.lift()
     nearest = await until_there(partial(_ask, book), "reading jobs")
     horizon.lower(nearest.until)
-    with collector_held():
-        await book.load([job_id for job_id in nearest.job_ids if not book.knows(job_id)])
+    await book.load([job_id for job_id in nearest.job_ids if not book.knows(job_id)])
     book.let_rest()
     horizon.measure(len(book))
 
@@ -63,6 +61,8 @@ async def _until_wanted(book: Book) -> None:
     ahead = (horizon.at - book.clock.now()) / SECOND - _AHEAD
     with trio.move_on_after(min(max(ahead, _SOONEST), _LATEST)):
         await horizon.until_outgrown()
+        if ahead > _SOONEST and not horizon.is_overfull:
+            await trio.sleep(_SOONEST)  # many have fired just now, and their places are not needed yet
 
 
 async def renew(book: Book, job_ids: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ the job anew, and starts, wakes or cancels its task.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
+from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
@@ -260,8 +261,9 @@ class Book:
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
         wanted = list(job_ids)
-        for start in range(0, len(wanted), _TOGETHER):
-            await self._load(wanted[start : start + _TOGETHER])
+        with collector_held() if len(wanted) > _TOGETHER else nullcontext():
+            for start in range(0, len(wanted), _TOGETHER):
+                await self._load(wanted[start : start + _TOGETHER])
 
     async def _load(self, job_ids: list[str]) -> None:
         def read(store: Store) -> tuple[list[Snapshot | None], Mapping[str, str]]:

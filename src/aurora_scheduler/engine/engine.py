@@ -180,6 +180,8 @@ class Engine:
         await renew(self.book, outdated[:_FEW])
         self.book.tending = tending
         keeping.start_soon(keeper.follow_changes, self.book)
+        if not self.settings.inline:
+            keeping.start_soon(keeper.hold_collector, self.book)
         await admit(self.book)
         await self._see_whether_set_back()
         self._start_keeping(keeping)
@@ -210,8 +212,6 @@ class Engine:
             )
         if settings.watch_clock:
             nursery.start_soon(keeper.watch_clock, self.book)
-        if not settings.inline:
-            nursery.start_soon(keeper.hold_collector, self.book)
 
     async def _keep_threads(self, threads: CallbackThreads) -> None:
         await threads.run()

@@ -25,6 +25,8 @@ class Horizon:
         self._fewest = -1
         self._many = most + self._slack
         self._outgrown = trio.Event()
+        #: Whether there are more jobs here than there should be.
+        self.is_overfull = False
 
     def __repr__(self) -> str:
         return f"<Horizon at {self.at}, of {self.most:,} jobs>"
@@ -53,6 +55,7 @@ class Horizon:
 
     def look(self, count: int) -> None:
         """So many jobs are here now."""
+        self.is_overfull = count > self._many
         if not self._fewest < count <= self._many:
             self._outgrown.set()
 

@@ -10,7 +10,7 @@ import trio
 
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
-from aurora_scheduler.garbage import collector_held
+from aurora_scheduler.garbage import CollectorHold
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
@@ -29,8 +29,9 @@ _PRUNE = 200
 _LOOK = 1000
 #: How often, in seconds, all of them are.
 _LOOK_EVERY = 86_400.0
-#: For so many seconds nothing is collected while very many jobs come due; and then, for so many, whatever there is.
-_HELD, _NOT_HELD = 1.0, 0.02
+#: While very many jobs come due, only what is no older than so many seconds is collected; after as many turns at most
+#: whatever there is, for so long.
+_YOUNG, _LONGEST_HOLD, _NOT_HELD = 2.0, 5, 0.02
 
 
 async def follow_changes(book: Book) -> None:
@@ -52,12 +53,29 @@ async def follow_others(book: Book, every: float) -> None:
 
 
 async def hold_collector(book: Book) -> None:
-    """While very many jobs come due at the same time, have Python's garbage collector wait, a second at a time."""
-    while True:
-        await book.slots.until_rush()
-        with collector_held():
-            await trio.sleep(_HELD)
-        await trio.sleep(_NOT_HELD)
+    """While very many jobs come due at the same time, have Python's garbage collector leave alone what is old."""
+    slots, hold, rush = book.slots, CollectorHold(), trio.Event()
+
+    def begin() -> None:  # at once, and not when this task has its turn: many others may be before it
+        hold.begin()
+        rush.set()
+
+    try:
+        while True:
+            slots.on_rush = begin
+            await rush.wait()
+            for _ in range(_LONGEST_HOLD):
+                rush = trio.Event()
+                await trio.sleep(_YOUNG)
+                if not rush.is_set():
+                    break
+                hold.collect_young()
+            slots.on_rush, rush = None, trio.Event()
+            hold.end()
+            await trio.sleep(_NOT_HELD)
+    finally:
+        slots.on_rush = None
+        hold.end()
 
 
 async def retry_unresolved(book: Book, every: float) -> None:

@@ -6,8 +6,6 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-import trio
-
 from aurora_scheduler.engine.mailbox import Mailbox
 
 __all__ = ["Place", "Slots"]
@@ -63,21 +61,17 @@ class Slots:
         #: How many places in the queue were left.
         self._left = 0
         self._is_called = False
-        self._rush = trio.Event()
+        #: Called when very many ask at the same time, and when one of very many who wait gets a slot.
+        self.on_rush: Callable[[], object] | None = None
 
     def ask(self, due: int, grant: Callable[[bool], object]) -> Place:
         """Have `grant` called with a slot, after those that were due earlier; it hears whether it had to wait."""
         place = Place(grant, self._round, self._note_left)
         heapq.heappush(self._queue, (due, next(self._order), place))
         self._call()
-        if len(self._queue) == _RUSH:
-            self._rush.set()
+        if len(self._queue) == _RUSH and self.on_rush is not None:
+            self.on_rush()
         return place
-
-    async def until_rush(self) -> None:
-        """Wait until very many ask at the same time, or until one of very many who wait gets a slot."""
-        self._rush = trio.Event()
-        await self._rush.wait()
 
     def take_anyway(self) -> None:
         """Take a slot for what has begun already, even where none is free: then one more has to be given back."""
@@ -104,8 +98,8 @@ class Slots:
                 continue
             self._free -= 1
             place.grant(place.round < self._round - 1)
-            if len(self._queue) >= _RUSH:
-                self._rush.set()
+            if self.on_rush is not None and len(self._queue) >= _RUSH:
+                self.on_rush()
 
     def _note_left(self) -> None:
         """Who waits long is woken, and asks anew, again and again: the places that he has left do not pile up."""
