@@ -264,6 +264,7 @@ class Book:
         with collector_held() if len(wanted) > _TOGETHER else nullcontext():
             for start in range(0, len(wanted), _TOGETHER):
                 await self._load(wanted[start : start + _TOGETHER])
+                await trio.lowlevel.checkpoint()  # their tasks begin
 
     async def _load(self, job_ids: list[str]) -> None:
         def read(store: Store) -> tuple[list[Snapshot | None], Mapping[str, str]]:

@@ -26,7 +26,7 @@ _STEP = SECOND // 2
 #: Rows deleted in one transaction: few enough that a firing's claim does not wait for them.
 _PRUNE = 200
 #: So many jobs are looked through in one go for those with too many rows: others shall read in between.
-_LOOK = 1000
+_LOOK = 100
 #: How often, in seconds, all of them are.
 _LOOK_EVERY = 86_400.0
 #: While very many jobs come due, only what is no older than so many seconds is collected; after as many turns at most

@@ -43,12 +43,14 @@ def executions(
     wanted: list[tuple[str, object]] = []
     if job_id is not None:
         wanted.append(("job_id = ?", job_id))
-    if status is not None:
-        wanted.append(("status = ?", status.value))
+    if status is not None:  # said with a plus, SQLite looks among the job's own rows, and not among all of that status
+        wanted.append(("status = ?" if job_id is None else "+status = ?", status.value))
     if isinstance(before, str):
         wanted.append(("id < ?", before))
     elif before is not None:
         wanted.append(("scheduled < ?", before))
     where = f" WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
-    query = f"{SELECT_EXECUTION}{where} ORDER BY id DESC LIMIT ?"
+    # Of all jobs, what was scheduled before an instant is found, and so comes, in the order of its schedule.
+    order = "scheduled DESC, id DESC" if isinstance(before, int) and job_id is None else "id DESC"
+    query = f"{SELECT_EXECUTION}{where} ORDER BY {order} LIMIT ?"
     return fetched(sql, query, (*(value for _, value in wanted), limit))

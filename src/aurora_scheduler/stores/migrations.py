@@ -25,7 +25,7 @@ migrations = Migrations("aurora_scheduler")
 _LEDGER = "_sqlite_migrations"
 
 #: The steps that this release knows, in order.
-KNOWN = ("1_jobs_executions_changes", "2_zone_data", "3_jitter")
+KNOWN = ("1_jobs_executions_changes", "2_zone_data", "3_jitter", "4_by_scheduled")
 
 
 @migrations(name=KNOWN[0])
@@ -84,6 +84,12 @@ def _second(db: Database) -> None:
 def _third(db: Database) -> None:
     """How long after its instant a job's next firing is due."""
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_delay INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations(name=KNOWN[3])
+def _fourth(db: Database) -> None:
+    """Of a long history, what was scheduled before some instant."""
+    db.execute("CREATE INDEX aurora_executions_by_scheduled ON aurora_executions (scheduled, id)")
 
 
 def inspect(connection: sqlite3.Connection, path: str) -> bool:
