@@ -310,8 +310,8 @@ class Store(Protocol):
         """Of `most` jobs with ids after `after`: those with more than `keep` rows; and where to go on, or None."""
         ...
 
-    def crowded_since(self, keep: int, row: str) -> list[str]:
-        """Of the jobs that have rows newer than `row`: those with more than `keep`."""
+    def fired_since(self, row: str, share: int) -> list[str]:
+        """The jobs of one in `share` of the rows newer than `row`, those of chance but the same each time."""
         ...
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:

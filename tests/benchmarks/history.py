@@ -93,10 +93,10 @@ def main(rows: int) -> None:
                 print(f"{name:>45}: {milliseconds(ask)}", flush=True)
         store = SqliteStore(str(path))
         store.open()
-        newest = store.executions(limit=300)[-1].id
+        newest = store.executions(limit=100_000)[-1].id
         looks: dict[str, Callable[[], object]] = {
-            "who has too many rows, of the next 1,000 jobs": lambda: store.crowded(1_000, "job 04999", 1_000),
-            "who has too many rows, of who had new ones": lambda: store.crowded_since(1_000, newest),
+            "who has too many rows, of the next 100 jobs": lambda: store.crowded(1_000, "job 04999", 100),
+            "who had new rows, of the newest 100,000": lambda: store.fired_since(newest, 100),
         }
         for name, ask in looks.items():
             print(f"{name:>45}: {milliseconds(ask)}", flush=True)

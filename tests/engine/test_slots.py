@@ -8,8 +8,11 @@ import trio.testing
 
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.slots import Slots
+from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
+
+MINUTE, HOUR = 60, 3600
 
 
 class Queue:
@@ -115,3 +118,30 @@ async def test_a_rush_is_when_very_many_ask_and_while_they_get_slots_and_not_whi
     queue.slots.give_back()
     await queue.settle()
     assert rushes == [500, 598]
+
+
+@pytest.mark.parametrize("how", ["by hand", "recovered"])
+async def test_one_that_waits_for_a_slot_while_its_next_firing_is_due_sleeps(world, how):
+    """It would wake at once, for ever: what is due is due already."""
+    waits = world.create("waits", "every 10 minutes", sleeping(HOUR) if how == "recovered" else None)
+    if how == "recovered":
+        await world.start()
+        await world.run(10 * MINUTE + 1)
+        await world.crash()
+    else:
+        await world.run(10 * MINUTE + 1)
+    world.create("holds the slot", "in 1 second", sleeping(HOUR))
+    await world.run(20 * MINUTE)
+    engine = await world.start(max_concurrent=1)
+    if how == "by hand":
+        world.run_by_hand(waits)
+    asked, ask = [], engine.book.slots.ask
+
+    def count(due, grant):
+        asked.append(due)
+        assert len(asked) < 100, "it asks again and again"
+        return ask(due, grant)
+
+    engine.book.slots.ask = count
+    await world.run(3 * HOUR)
+    assert world.calls_of(waits)

@@ -138,7 +138,7 @@ READS = {
     "last_change": lambda store: store.last_change(),
     "changes_since": lambda store: store.changes_since(0),
     "crowded": lambda store: store.crowded(1, "", 1),
-    "crowded_since": lambda store: store.crowded_since(1, ""),
+    "fired_since": lambda store: store.fired_since("", 1),
     "next_generation": lambda store: store.next_generation("before"),
 }
 

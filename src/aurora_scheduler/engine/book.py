@@ -245,7 +245,7 @@ class Book:
             entry.note_unanswered(claim.execution.id)
             self.slots.give_back()
         # Mostly there is nothing to decide before the job's next firing, for which its task has set its alarm.
-        if error is not None or request.is_awaited or entry.waiting:
+        if error is not None or request.is_awaited or entry.waiting or claim.is_behind:
             entry.nudge()
         self._note_idle()
 

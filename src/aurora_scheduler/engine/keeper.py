@@ -92,7 +92,8 @@ async def retry_unresolved(book: Book, every: float) -> None:
 async def keep_history(book: Book, keep_executions: int, keep_days: int, every: float) -> None:
     """Delete what is older than `keep_days`, and of each job what is beyond `keep_executions`, a little at a time.
 
-    All jobs are looked through at first, and once a day; in between only those that have new rows.
+    All jobs are looked through at first, and once a day; in between only those that have new rows, and of those with
+    very many to keep only some at a time.
     """
     newest, looked = "", -math.inf
     while True:
@@ -104,7 +105,7 @@ async def keep_history(book: Book, keep_executions: int, keep_days: int, every: 
                 await _prune_all(book, keep_executions)
                 looked = now
             else:
-                await _prune(book, await _crowded_since(book, keep_executions, since), keep_executions)
+                await _prune(book, await _fired_since(book, since, keep_executions), keep_executions)
         except AWAY as error:
             _log.warning("old history could not be deleted, trying again later: %s", error)
         await trio.sleep(every)
@@ -115,8 +116,10 @@ async def _newest(book: Book) -> str:
     return rows[0].id if rows else ""
 
 
-async def _crowded_since(book: Book, keep: int, row: str) -> Sequence[str]:
-    return await book.writer.read(lambda store: store.crowded_since(keep, row)).wait()
+async def _fired_since(book: Book, row: str, keep: int) -> Sequence[str]:
+    """A look walks through all that is kept of a job: not every new row is worth one, and some more may be there."""
+    share = max(1, keep // 50)
+    return await book.writer.read(lambda store: store.fired_since(row, share)).wait()
 
 
 async def _prune_all(book: Book, keep: int) -> None:

@@ -73,7 +73,8 @@ async def _claim(book: Book, entry: Entry, claim: Claim) -> bool:
     request = book.ask(entry, claim)
     try:
         after = claim.commit.job
-        _set_alarm(book, entry, None if after is None else after.next_due)
+        if after is not None and not claim.is_behind:
+            _set_alarm(book, entry, after.next_due)
         await entry.bell.wait()
     finally:
         request.withdraw()

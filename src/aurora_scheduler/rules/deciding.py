@@ -49,6 +49,12 @@ class Claim:
     commit: Commit
     execution: Execution
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the job is due once more already: what becomes of that is decided when this is written."""
+        after, now = self.commit.job, self.execution.started
+        return after is not None and after.next_due is not None and now is not None and after.next_due <= now
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

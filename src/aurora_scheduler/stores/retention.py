@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from zlib import crc32
 
+from aurora_scheduler.stores.damaged import fetched
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 
-__all__ = ["crowded", "crowded_since", "prune_before", "prune_job"]
+__all__ = ["crowded", "fired_since", "prune_before", "prune_job"]
 
 #: Among so many of the first changes old ones are looked for: they are in the order of time, but for a clock set back.
 _OLDEST = 10_000
@@ -21,14 +23,11 @@ def crowded(sql: sqlite3.Connection, keep: int, after: str, most: int) -> tuple[
     return [job_id for job_id, count in rows if count > keep], rows[-1][0] if len(rows) == most else None
 
 
-def crowded_since(sql: sqlite3.Connection, keep: int, row: str) -> list[str]:
-    """Of the jobs that have rows newer than `row`: those with more than `keep`."""
-    rows = sql.execute(
-        "SELECT job_id FROM (SELECT DISTINCT job_id FROM aurora_executions WHERE id > ?) AS fired WHERE"
-        " EXISTS (SELECT 1 FROM aurora_executions WHERE job_id = fired.job_id LIMIT 1 OFFSET ?)",
-        (row, keep),
-    ).fetchall()
-    return [job_id for (job_id,) in rows]
+def fired_since(sql: sqlite3.Connection, row: str, share: int) -> list[str]:
+    """The jobs of one in `share` of the rows newer than `row`: which, the rows' ids decide."""
+    rows = fetched(sql, "SELECT id, job_id FROM aurora_executions WHERE id > ?", (row,))
+    drawn = (job_id for each, job_id in rows if isinstance(each, str) and crc32(each.encode()) % share == 0)
+    return [job_id for job_id in dict.fromkeys(drawn) if isinstance(job_id, str)]
 
 
 def prune_job(sql: sqlite3.Connection, job_id: str, keep: int, most: int) -> int:

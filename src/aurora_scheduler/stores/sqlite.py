@@ -479,10 +479,10 @@ class SqliteStore:
         with translated(self.path):
             return retention.crowded(self._connection, keep, after, most)
 
-    def crowded_since(self, keep: int, row: str) -> list[str]:
-        """Jobs with more than `keep` rows, among those that have new ones."""
+    def fired_since(self, row: str, share: int) -> list[str]:
+        """The jobs of one in `share` of the rows newer than `row`."""
         with translated(self.path):
-            return retention.crowded_since(self._connection, keep, row)
+            return retention.fired_since(self._connection, row, share)
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:
         """Delete final rows of the job beyond the newest `keep`."""
