@@ -73,6 +73,7 @@ class Mailbox:
         while self._calls:
             call, args = self._calls.popleft()
             call(*args)
-        last, self._last = self._last, []
-        for each in last:
-            each()
+        while self._last:  # what one of them leads to comes at once: nobody else had a turn meanwhile
+            last, self._last = self._last, []
+            for each in last:
+                each()

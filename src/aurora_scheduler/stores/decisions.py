@@ -10,10 +10,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from aurora_scheduler.model import Change, Commit
+from aurora_scheduler.model import Change, Commit, Job
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Stale
 from aurora_scheduler.stores.faults import is_taken
-from aurora_scheduler.stores.rows import Row, change_row, execution_row, state_row
+from aurora_scheduler.stores.rows import Row, change_row, execution_row, moved_row, state_row
 from aurora_scheduler.stores.statements import (
     INSERT_CHANGE,
     INSERT_CHANGES,
@@ -32,10 +32,10 @@ __all__ = ["write_all", "write_change", "write_one"]
 def write_one(sql: sqlite3.Connection, commit: Commit) -> int | None:
     """Write one decision; the number of its line of history. Raises `Stale`, `Fenced` or `AlreadyRecorded`."""
     job = commit.job
-    if job is not None and sql.execute(SAVE_STATE, _saved(commit)).rowcount != 1:
+    if job is not None and sql.execute(SAVE_STATE, _saved(job)).rowcount != 1:
         raise Stale(job.id)
     for row in commit.moved:
-        if sql.execute(MOVE_EXECUTION, (*execution_row(row)[10:], row.id, row.owner)).rowcount != 1:
+        if sql.execute(MOVE_EXECUTION, moved_row(row)).rowcount != 1:
             raise Fenced(row.id)
     try:
         for row in commit.new:
@@ -57,10 +57,10 @@ def write_all(sql: sqlite3.Connection, commits: Sequence[Commit]) -> Sequence[in
 
     Raises `Refused` where one does not fit, and does not know which: what was written then has to be taken back.
     """
-    saved = [_saved(commit) for commit in commits if commit.job is not None]
+    saved = [_saved(commit.job) for commit in commits if commit.job is not None]
     if _changed(sql, SAVE_STATES, saved) != len(saved):
         raise Stale("one of many")
-    moved = [(*execution_row(row)[10:], row.id, row.owner) for commit in commits for row in commit.moved]
+    moved = [moved_row(row) for commit in commits for row in commit.moved]
     if _changed(sql, MOVE_EXECUTIONS, moved) != len(moved):
         raise Fenced("one of many")
     try:
@@ -82,7 +82,5 @@ def _changed(sql: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> in
     return sum(sql.execute(text, values).rowcount for text, values in for_many(statement, rows))
 
 
-def _saved(commit: Commit) -> Row:
-    job = commit.job
-    assert job is not None
+def _saved(job: Job) -> Row:
     return (*state_row(job), job.id, job.generation, job.version - 1)

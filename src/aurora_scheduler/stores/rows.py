@@ -46,6 +46,7 @@ __all__ = [
     "job_row",
     "job_value",
     "misfits",
+    "moved_row",
     "state_row",
 ]
 
@@ -121,6 +122,14 @@ def execution_row(row: Execution) -> Row:
         row.id, row.job_id, row.generation, row.job_name, row.timezone, row.scheduled, row.last_scheduled, row.count,
         row.attempt, row.trigger.value, row.status.value, row.reason, row.due, row.started, row.finished,
         _text(row.result), row.error, row.traceback, row.owner,
+    )  # fmt: skip
+
+
+def moved_row(row: Execution) -> Row:
+    """What an attempt's further life changes of its row, and whose that is: its id, and its owner."""
+    return (
+        row.status.value, row.reason, row.due, row.started, row.finished, _text(row.result), row.error, row.traceback,
+        row.owner, row.id, row.owner,
     )  # fmt: skip
 
 
