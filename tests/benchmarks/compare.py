@@ -41,6 +41,19 @@ class Race:
     """Other options for those who would take too long."""
 
 
+#: What the racers are called in tables and plots.
+NAMES = {
+    "aurora async": "Aurora Scheduler, `async def`",
+    "aurora sync": "Aurora Scheduler, `def`",
+    "aurora async normal": 'Aurora Scheduler, `async def`, `durability="normal"`',
+    "aurora sync normal": 'Aurora Scheduler, `def`, `durability="normal"`',
+    "aurora async memory": "Aurora Scheduler, `async def`, in memory",
+    "aurora plain": "Aurora Scheduler, from threads",
+    "apscheduler 3": "APScheduler 3.11, SQLAlchemy store, WAL, `synchronous=FULL`",
+    "apscheduler 3 memory": "APScheduler 3.11, memory store",
+    "apscheduler 4": "APScheduler 4.0.0a6, SQLAlchemy store",
+    "huey": "huey, SQLite",
+}
 LATENESS = {"p50": "ms late, median", "p99": "ms late, 99 of 100", "lost": "lost", "cpu": "of a processor"}
 _SIZES = ("aurora async", "aurora sync", "apscheduler 3", "apscheduler 3 memory")
 _LEADS: dict[str, dict[str, Any]] = {"apscheduler 3": {"lead": 8}}
@@ -169,7 +182,7 @@ def table(race: Race, results: dict[str, list[dict[str, Any]]]) -> list[str]:
             middle = statistics.median(mine)
             ratio = f"{middle / statistics.median(theirs):.2f}" if theirs and statistics.median(theirs) else ""
             cells += [f"{_plain(middle)} ({_plain(min(mine))}-{_plain(max(mine))})", ratio]
-        lines.append(f"| {racer} | {' | '.join(cells)} |")
+        lines.append(f"| {NAMES[racer]} | {' | '.join(cells)} |")
     return lines
 
 
@@ -211,13 +224,17 @@ def draw(directory: Path, came: dict[str, dict[str, list[dict[str, Any]]]]) -> N
     for name, results in came.items():
         race = RACES[name]
         if race.scenario == "steady":
-            cuts = {racer: _middle(runs) for racer, runs in results.items() if _numbers(runs, "p50")}
+            cuts = {_name(racer): _middle(runs) for racer, runs in results.items() if _numbers(runs, "p50")}
             plots.lateness(directory / f"{name}.svg", race.title, cuts)
         elif race.scenario == "burst":
             for racer in _SIZES:
-                rates[racer][race.options["jobs"]] = _numbers(results[racer], "rate")
+                rates[_name(racer)][race.options["jobs"]] = _numbers(results[racer], "rate")
     if rates:
         plots.throughput(directory / "throughput.svg", "Bursts: one-off jobs, all due at the same time", rates)
+
+
+def _name(racer: str) -> str:
+    return NAMES[racer].replace("`", "")
 
 
 def _middle(runs: list[dict[str, Any]]) -> list[float]:

@@ -57,7 +57,7 @@ class Settings:
     keep_days: int = 90
     runner: str = "auto"
     allowed: Allowed = ANY
-    poll: float | None = 0.5
+    poll: float | None = 0.8
     own_every: float = 0.5
     unresolved_every: float = 60.0
     prune_every: float | None = 60.0
