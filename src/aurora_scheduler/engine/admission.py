@@ -18,7 +18,7 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Nearest
 
-__all__ = ["admit", "keep_admitting", "renew"]
+__all__ = ["admit", "admit_first", "keep_admitting", "renew"]
 
 _log = logger("engine")
 
@@ -26,23 +26,30 @@ _log = logger("engine")
 _AHEAD = 30.0
 #: By the clock it is looked again after so many seconds at the soonest, and at the latest.
 _SOONEST, _LATEST = 5.0, 60.0
+#: How many jobs are the very nearest.
+_FIRST = 500
 #: How many jobs are written before others get a turn.
 _BATCH = 500
+
+
+async def admit_first(book: Book) -> None:
+    """Give the very nearest jobs their tasks: at the start, so that they need not wait for all others."""
+    nearest = await until_there(partial(_ask, book, min(_FIRST, book.horizon.most)), "reading jobs")
+    await book.load(nearest.job_ids)
 
 
 async def admit(book: Book) -> None:
     """Give the nearest jobs their tasks, what fires first first, and let the others rest in the store."""
     horizon = book.horizon
     horizon.lift()
-    nearest = await until_there(partial(_ask, book), "reading jobs")
+    nearest = await until_there(partial(_ask, book, horizon.most), "reading jobs")
     horizon.lower(nearest.until)
     await book.load([job_id for job_id in nearest.job_ids if not book.knows(job_id)])
     book.let_rest()
     horizon.measure(len(book))
 
 
-async def _ask(book: Book) -> Nearest:
-    most = book.horizon.most
+async def _ask(book: Book, most: int) -> Nearest:
     return await book.writer.read(lambda store: store.nearest(most)).wait()
 
 
