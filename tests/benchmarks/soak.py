@@ -50,7 +50,7 @@ def jobs_of(count: int, unit: str) -> list[NewJob]:
             callback=plain if number % 2 else asynchronous,
             callback_args={"number": number},
             max_retries=1000,
-            retry_delay=1 + number % 7,
+            retry_delay=f"{1 + number % 7} {unit}",
             overlap=["skip", "queue_one", "allow"][number % 3],
             timeout=30 if number % 5 == 0 else None,
         )
