@@ -33,8 +33,8 @@ DOOR_LOOKS_UP_TO = 6
 
 #: Rooms that never import each other, though their floors would allow it: both see only `ports`.
 STRANGERS = {frozenset({"engine", "stores"})}
-#: What may be imported inside a function: what may not be installed.
-OPTIONAL = {"rich"}
+#: What may be imported inside a function: what may not be installed, or takes long and is seldom needed.
+LATE = {"rich", "sqlite_utils"}
 #: The only doors: library -> the modules that may import it.
 DOORS = {
     "croniter": {"schedules.cron"},
@@ -187,8 +187,8 @@ def nobody_inside_goes_through_the_door(house: House) -> Iterator[str]:
 
 def no_import_hides_in_a_function(house: House) -> Iterator[str]:
     for each in house.imports:
-        if each.in_function and (each.ours or room(each.target) not in OPTIONAL):
-            yield f"{each} inside a function; only {', '.join(sorted(OPTIONAL))} may be, being optional"
+        if each.in_function and (each.ours or room(each.target) not in LATE):
+            yield f"{each} inside a function; only {', '.join(sorted(LATE))} may be"
 
 
 def each_library_has_one_door(house: House) -> Iterator[str]:

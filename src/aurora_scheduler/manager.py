@@ -306,14 +306,12 @@ class SchedulerManager:
         """The jobs, oldest first; all, or those in a status, or with a tag.
 
         Where there are very many, ask for a page at a time: at most `limit` jobs, of those made after the job `after`,
-        the last of the page before.
+        the last of the page before::
 
-        ```python
-        page = await manager.get_all_jobs(limit=500)
-        while page:
-            ...
-            page = await manager.get_all_jobs(limit=500, after=page[-1])
-        ```
+            page = await manager.get_all_jobs(limit=500)
+            while page:
+                ...
+                page = await manager.get_all_jobs(limit=500, after=page[-1])
         """
         jobs: list[Job] = []
         while page := await self._scheduler.jobs(status, tag, limit, after).wait():

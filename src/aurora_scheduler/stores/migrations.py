@@ -8,19 +8,22 @@ before anything is written.
 from __future__ import annotations
 
 import sqlite3
-
-from sqlite_utils import Database, Migrations
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreCorruptError
 from aurora_scheduler.stores.faults import name_of
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
-__all__ = ["TABLES", "has_begun", "inspect", "migrate", "migrations"]
+__all__ = ["TABLES", "has_begun", "inspect", "migrate"]
 
 TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 
-migrations = Migrations("aurora_scheduler")
+if TYPE_CHECKING:  # read where a database is made or changed: it takes longer than all of ours
+    from sqlite_utils import Database
 
+#: What our steps are called in the record, which others may have steps in, too.
+_SET = "aurora_scheduler"
 #: Where sqlite-utils keeps the record of the steps.
 _LEDGER = "_sqlite_migrations"
 
@@ -28,7 +31,6 @@ _LEDGER = "_sqlite_migrations"
 KNOWN = ("1_jobs_executions_changes", "2_zone_data", "3_jitter", "4_by_scheduled")
 
 
-@migrations(name=KNOWN[0])
 def _first(db: Database) -> None:
     """Jobs, their executions, and what else happened to them.
 
@@ -73,23 +75,23 @@ def _first(db: Database) -> None:
     db.execute("CREATE INDEX aurora_job_changes_by_job ON aurora_job_changes (job_id, generation)")
 
 
-@migrations(name=KNOWN[1])
 def _second(db: Database) -> None:
     """What a job's next firing was computed with. Of the firings that are there nobody knows it."""
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN zone_data TEXT")
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_wall INTEGER")
 
 
-@migrations(name=KNOWN[2])
 def _third(db: Database) -> None:
     """How long after its instant a job's next firing is due."""
     db.execute("ALTER TABLE aurora_jobs ADD COLUMN next_delay INTEGER NOT NULL DEFAULT 0")
 
 
-@migrations(name=KNOWN[3])
 def _fourth(db: Database) -> None:
     """Of a long history, what was scheduled before some instant."""
     db.execute("CREATE INDEX aurora_executions_by_scheduled ON aurora_executions (scheduled, id)")
+
+
+_STEPS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
 
 
 def inspect(connection: sqlite3.Connection, path: str) -> bool:
@@ -148,9 +150,7 @@ def _applied(connection: sqlite3.Connection, path: str, kind: str) -> list[str]:
     try:
         if kind != "table":
             raise sqlite3.OperationalError(f"it is a {kind}")
-        rows = connection.execute(
-            f"SELECT name, applied_at FROM {_LEDGER} WHERE migration_set = ?", (migrations.name,)
-        ).fetchall()
+        rows = connection.execute(f"SELECT name, applied_at FROM {_LEDGER} WHERE migration_set = ?", (_SET,)).fetchall()
     except sqlite3.OperationalError as error:
         if name_of(error) not in ("SQLITE_ERROR", ""):
             raise
@@ -166,12 +166,13 @@ def _applied(connection: sqlite3.Connection, path: str, kind: str) -> list[str]:
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Apply what is missing. Must be called inside a `BEGIN IMMEDIATE`, so that one of several starters does it."""
-    migrations.apply(_database(connection))
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(_SET)
+    for name, step in zip(KNOWN, _STEPS, strict=False):
+        migrations(name=name)(step)
+    migrations.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
     see_that_all_is_there(connection, path)
-
-
-def _database(connection: sqlite3.Connection) -> Database:
-    return Database(connection, execute_plugins=False, recursive_triggers=False)
 
 
 def _version(names: tuple[str, ...] | list[str]) -> str:
