@@ -39,7 +39,7 @@ _AFTER_CANCEL = 10.0
 _FOR_THREADS = 1.0
 #: For how many seconds the loop may be late before that is told.
 _LATE = 1.0
-#: So many jobs with changed zone data are computed anew before all have their task; more are so beside.
+#: So many jobs with changed zone data are computed anew before anything fires; more are so beside.
 _FEW = 5000
 
 
@@ -176,25 +176,25 @@ class Engine:
                 self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
-        await until_there(self._take_over, "starting")
+        outdated = await until_there(self._take_over, "starting")
+        await renew(self.book, outdated[:_FEW])
         self.book.tending = tending
         keeping.start_soon(keeper.follow_changes, self.book)
         if not self.settings.inline:
             keeping.start_soon(keeper.hold_collector, self.book)
         await admit_first(self.book)
-        outdated = await until_there(lambda: self.writer.read(outdated_jobs).wait(), "starting")
-        await renew(self.book, outdated[:_FEW])
         await admit(self.book)
         await self._see_whether_set_back()
         self._start_keeping(keeping)
         keeping.start_soon(renew, self.book, outdated[_FEW:])
 
-    async def _take_over(self) -> None:
-        """Recover what a dead owner left."""
+    async def _take_over(self) -> list[str]:
+        """Recover what a dead owner left. The jobs whose zones have changed while nobody was here."""
         self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
         lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
+        return await self.writer.read(outdated_jobs).wait()
 
     async def _see_whether_set_back(self) -> None:
         if await self.book.comes_from_later(CORRECTION):
