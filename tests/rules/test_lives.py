@@ -123,6 +123,7 @@ def live(life, happenings):
 
 @given(jobs, events)
 @example(a_job("every 1 hour"), [Wait(HOUR), Down(5 * HOUR), End("succeeds"), Wait(HOUR)])
+@example(a_job("every 7 minutes", overlap="allow"), [Wait(24 * HOUR), Down(0)])
 @example(a_job("in 90 minutes", retry_delay=0), [Wait(2 * HOUR), End("fails"), Down(MINUTE), End("is stopped")])
 @example(a_job(starts=START + 1), ["run by hand", "run by hand", Wait(1)])
 @example(a_job(max_runs=2), [Wait(HOUR), Down(HOUR), "cancel what waits", End("succeeds"), Wait(HOUR)])

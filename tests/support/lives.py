@@ -172,7 +172,7 @@ class Life:
 
     def act(self) -> Step:
         """Take one step after the other, until there is nothing to do now; answers with the last."""
-        for _ in range(100):
+        for _ in range(5000):  # as many as ever run beside each other, and more
             step = self.decide()
             match step:
                 case Claim(commit=commit) | Record(commit=commit):
