@@ -218,7 +218,7 @@ def main() -> None:
 
 def draw(directory: Path, came: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
     """The plots of what was held."""
-    from benchmarks import plots  # not needed by those who only want numbers
+    from benchmarks.races import plots  # not needed by those who only want numbers
 
     rates: dict[str, dict[int, list[float]]] = defaultdict(dict)
     for name, results in came.items():

@@ -304,8 +304,8 @@ class Book:
         """Whether something was written to the jobs when the wall clock showed more than now, by so much."""
         latest = max((max(each.job.updated, each.job.last_run or 0) for each in self._entries.values()), default=0)
         if self.horizon.at is not None:
-            ask = partial(self.writer.read, lambda store: store.latest())
-            latest = max(latest, await until_there(lambda: ask().wait(), "reading jobs"))
+            of_all = await until_there(lambda: self.writer.read(lambda store: store.latest()).wait(), "reading jobs")
+            latest = max(latest, of_all)
         return latest > self.clock.now() + by
 
     async def rewind(self) -> None:

@@ -91,7 +91,7 @@ def _fourth(db: Database) -> None:
     db.execute("CREATE INDEX aurora_executions_by_scheduled ON aurora_executions (scheduled, id)")
 
 
-_STEPS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
+_STEPS: dict[str, Callable[[Database], None]] = dict(zip(KNOWN, (_first, _second, _third, _fourth), strict=True))
 
 
 def inspect(connection: sqlite3.Connection, path: str) -> bool:
@@ -169,8 +169,8 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     from sqlite_utils import Database, Migrations
 
     migrations = Migrations(_SET)
-    for name, step in zip(KNOWN, _STEPS, strict=False):
-        migrations(name=name)(step)
+    for name in KNOWN:
+        migrations(name=name)(_STEPS[name])
     migrations.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
     see_that_all_is_there(connection, path)
 

@@ -33,9 +33,11 @@ def nearest(sql: sqlite3.Connection, most: int) -> Nearest:
     first = f"{_FIRST} ORDER BY next_fire LIMIT {most + 1}"
     with steady(sql):
         busy, due, unresolved = (fetched(sql, query) for query in (_BUSY, first, _UNRESOLVED))
-    until = due[most - 1][1] if len(due) > most else None
+    until = None
+    if len(due) > most:  # those that are left out rest behind some instant, even where a damaged row says no such
+        until = max((at for _, at in due[:most] if isinstance(at, int)), default=0)
     ids = dict.fromkeys(row[0] for row in (*busy, *due[:most], *unresolved))
-    return Nearest([job_id for job_id in ids if isinstance(job_id, str)], until if isinstance(until, int) else None)
+    return Nearest([job_id for job_id in ids if isinstance(job_id, str)], until)
 
 
 def snapshots_of(sql: sqlite3.Connection, reader: RowReader, job_ids: Sequence[str]) -> list[Snapshot | None]:
