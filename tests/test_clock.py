@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from aurora_scheduler import timers
 from aurora_scheduler.clock import SystemClock, new_id
+from stores.making import run
 
 NOW = 2_000_000_000_000_000
 instants = st.integers(0, 2**63 - 1)
@@ -83,6 +84,29 @@ def test_two_clocks_that_show_the_same_make_different_ids():
     """As two processes do."""
     one, two = SetClock(NOW), SetClock(NOW)
     assert {one.new_id() for _ in range(100)}.isdisjoint({two.new_id() for _ in range(100)})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_does_not_make_the_ids_that_its_parent_makes():
+    program = """
+import os
+from aurora_scheduler.clock import SystemClock
+
+class Still(SystemClock):
+    def now(self):
+        return 2_000_000_000_000_000
+
+clock = Still()
+clock.new_id()
+reads, writes = os.pipe()
+if os.fork() == 0:
+    os.write(writes, clock.new_id().encode())
+    os._exit(0)
+os.wait()
+child, own = os.read(reads, 100).decode(), clock.new_id()
+print(child[:16] == own[:16], child == own)
+"""
+    assert run(program, measured=False) == "True False"
 
 
 def test_the_chance_of_a_seeded_clock_repeats():

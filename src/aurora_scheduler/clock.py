@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -19,12 +20,17 @@ __all__ = ["Ids", "SystemClock", "new_id", "seeded"]
 #: Where the system does not say that its clock was set, that is looked at every so many seconds.
 _LOOK_EVERY = 1.0
 
+#: Of all clocks that are given no seed; seeded by the system, and in a forked child anew. To ask the system itself for
+#: each id is a call of the kernel's, in which Python's lock is let go of.
+_chance = random.Random()
+os.register_at_fork(after_in_child=_chance.seed)
+
 
 class SystemClock:
     """The machine's wall clock, and ids that sort by it. Safe to use from any thread."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self.new_id = Ids(self.now, random.SystemRandom() if seed is None else seeded(seed))
+        self.new_id = Ids(self.now, _chance if seed is None else seeded(seed))
 
     def now(self) -> int:
         """The instant: microseconds since the epoch, UTC."""
