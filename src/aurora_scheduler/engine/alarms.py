@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Awaitable
 from itertools import count
 
 import trio
@@ -50,19 +51,16 @@ class Bell:
             self._is_rung = False
             self.turn += 1
 
-    async def wait(self) -> None:
-        """Sleep until it is rung; one task at a time."""
+    def wait(self) -> Awaitable[object]:
+        """Sleep until it is rung: to be awaited at once, and by one task at a time."""
         if self._is_rung:
-            await trio.lowlevel.checkpoint()
-            return
-        task = self._task = trio.lowlevel.current_task()
+            return trio.lowlevel.checkpoint()
+        self._task = trio.lowlevel.current_task()
+        return trio.lowlevel.wait_task_rescheduled(self._leave)
 
-        def abort(_: object) -> trio.lowlevel.Abort:
-            if self._task is task:  # and not one that came in its place
-                self._task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Alarms:

@@ -126,6 +126,7 @@ class Book:
     def _put_to_rest(self, entry: Entry) -> None:
         # Out of the entry first, then cancelled: a job that is resumed at once gets a new task.
         scope, entry.scope = entry.scope, None
+        entry.withdraw()
         if scope is not None:
             scope.cancel()
 
@@ -154,6 +155,7 @@ class Book:
         """The job's task has returned: there is nothing more to wait for."""
         if entry.scope is scope:
             entry.scope = None
+            entry.withdraw()
             self._forget_if_over(entry)
 
     def knows(self, job_id: str) -> bool:
@@ -208,15 +210,14 @@ class Book:
 
     # -- claims -------------------------------------------------------------------------------------------------
 
-    def ask(self, entry: Entry, claim: Claim) -> Request:
+    def ask(self, entry: Entry, claim: Claim) -> None:
         """Have a claim written as soon as there is a slot for it, and its execution begin then, and only then.
 
         Nobody has to wait: what is being written goes on if the job is paused meanwhile, and who pauses it finds the
-        attempt running.
+        attempt running. Until it is made, or where it fails, it is the entry's `request`.
         """
-        request = Request(entry.job, claim)
+        request = entry.request = Request(entry.job, claim)
         request.place = self.slots.ask(claim.execution.due, partial(self._granted, entry, request))
-        return request
 
     def _granted(self, entry: Entry, request: Request, waited: bool) -> None:
         """There is a slot. Time may have gone by: what is claimed is what is due now."""
@@ -239,6 +240,8 @@ class Book:
         self._claims -= 1
         request.is_being_written, request.is_made, request.error = False, error is None, error
         if error is None:
+            if entry.request is request:
+                entry.request = None
             entry.apply(claim.commit)
             self.launch(entry, claim.execution)
         else:

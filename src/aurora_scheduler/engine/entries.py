@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import trio
 
 from aurora_scheduler.engine.alarms import Bell
+from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.tickets import Ticket
@@ -88,7 +89,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("attempts", "bell", "claiming", "job", "scope", "unanswered", "waiting")
+    __slots__ = ("attempts", "bell", "claiming", "job", "request", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -102,6 +103,8 @@ class Entry:
         self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
+        #: The claim that the task asked for, until it is made.
+        self.request: Request | None = None
         #: Rung when the job's task is to decide anew.
         self.bell = Bell()
 
@@ -158,6 +161,12 @@ class Entry:
             self.unanswered = deque(maxlen=_UNANSWERED)
         if execution_id not in self.attempts and execution_id not in self.unanswered:
             self.unanswered.append(execution_id)
+
+    def withdraw(self) -> None:
+        """The claim that was asked for is not wanted any more; what is being written is not stopped."""
+        request, self.request = self.request, None
+        if request is not None:
+            request.withdraw()
 
     def note_begun(self) -> None:
         """A claimed execution begins: its commit was the next after what was known, so no other took effect unseen."""

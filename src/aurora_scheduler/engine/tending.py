@@ -7,6 +7,7 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
+from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
@@ -22,34 +23,35 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
     """Look after one job until it needs no task, or until `scope` is cancelled: it was put to rest."""
     pauses = Pauses()
     recorded = False
-    with scope:
-        while True:
-            try:
-                step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
-                recorded = False
-                if isinstance(step, Rest):
-                    break
-                if isinstance(step, Sleep):
-                    if book.may_rest(entry):
+    try:
+        with scope:
+            while True:
+                try:
+                    step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
+                    recorded = False
+                    if isinstance(step, Rest) or (isinstance(step, Sleep) and book.may_rest(entry)):
                         break
-                    _set_alarm(book, entry, step.until)
-                    await entry.bell.wait()
-                elif isinstance(step, Record):
-                    await book.commit(entry, step.commit)
-                elif not await _claim(book, entry, step):
-                    continue
-                pauses.reset()
-            except AlreadyRecorded:
-                recorded = True
-            except Refused:
-                await pauses.after_refusal(f"job {entry.job.name!r}")
-                await book.load([entry.job.id])
-            except AWAY as error:
-                # No store, no start. What is due stays due.
-                extra = {"job_id": entry.job.id}
-                _log.warning("job %r waits for the database: %s", entry.job.name, error, extra=extra)
-                await pauses.wait()
-    book.task_ended(entry, scope)
+                    if isinstance(step, Record):
+                        await book.commit(entry, step.commit)
+                    else:
+                        _set_out(book, entry, step)
+                        del step  # while a task sleeps it keeps nothing: there may be very many
+                        await entry.bell.wait()
+                        if entry.request is not None and not await _answered(entry, entry.request):
+                            continue
+                    pauses.reset()
+                except AlreadyRecorded:
+                    recorded = True
+                except Refused:
+                    await pauses.after_refusal(f"job {entry.job.name!r}")
+                    await book.load([entry.job.id])
+                except AWAY as error:
+                    # No store, no start. What is due stays due.
+                    extra = {"job_id": entry.job.id}
+                    _log.warning("job %r waits for the database: %s", entry.job.name, error, extra=extra)
+                    await pauses.wait()
+    finally:
+        book.task_ended(entry, scope)
 
 
 async def _next_step(book: Book, entry: Entry) -> Step:
@@ -65,30 +67,30 @@ async def _next_step(book: Book, entry: Entry) -> Step:
         return Rest() if commit is None else Record(commit)
 
 
-async def _claim(book: Book, entry: Entry, claim: Claim) -> bool:
-    """Have the claim made, and the callback begin then; and sleep until the firing after this one.
+def _set_out(book: Book, entry: Entry, step: Claim | Sleep) -> None:
+    """Before the task sleeps: have the claim made, and its callback begin then; and set the alarm for what is next."""
+    if isinstance(step, Sleep):
+        until = step.until
+    else:
+        book.ask(entry, step)
+        after = step.commit.job
+        until = None if after is None or step.is_behind else after.next_due
+    if until is not None:
+        # The clock has gone on since the decision: what was still to come may have come.
+        book.alarms.set(entry.bell, max(0, until - book.clock.now()) / SECOND)
 
-    False where something has woken the task before there was a slot: it is to decide, and ask, anew.
+
+async def _answered(entry: Entry, request: Request) -> bool:
+    """Whether the claim that the task asked for was made, though something has woken it before.
+
+    False where there was no slot yet: the task is to decide, and ask, anew. Raises what the claim failed by.
     """
-    request = book.ask(entry, claim)
-    try:
-        after = claim.commit.job
-        if after is not None and not claim.is_behind:
-            _set_alarm(book, entry, after.next_due)
-        await entry.bell.wait()
-    finally:
-        request.withdraw()
+    request.withdraw()
     while request.is_being_written:
         request.is_awaited = True
         entry.begin_deciding()
         await entry.bell.wait()
+    entry.request = None
     if request.error is not None:
         raise request.error
     return request.is_made
-
-
-def _set_alarm(book: Book, entry: Entry, until: int | None) -> None:
-    """Have the task that is about to sleep woken then; None: only when something happens to the job."""
-    if until is not None:
-        # The clock has gone on since the decision: what was still to come may have come.
-        book.alarms.set(entry.bell, max(0, until - book.clock.now()) / SECOND)
