@@ -202,8 +202,9 @@ class Host:
         engine = self._engine
         if notes.touched and engine is not None:
             self._post(lambda: engine.note_changes(notes.touched))
-        for row in notes.ended:
-            self._answer(row)
+        if self._awaited:
+            for row in notes.ended:
+                self._answer(row)
         self.feed.tell(notes.rows, notes.changes)
 
     def _answer(self, row: Execution) -> None:

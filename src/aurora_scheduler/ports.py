@@ -138,8 +138,7 @@ class AlreadyRecorded(Refused):
     """This attempt at this firing has its record already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A commit of whoever fires the jobs here, and what is to be done about it."""
 
     commit: Commit

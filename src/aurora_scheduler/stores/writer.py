@@ -44,42 +44,30 @@ class _Call:
     work: Callable[[Store], Any]
     ticket: Ticket[Any]
 
-    def take(self) -> bool:
-        """Begin with it; False where it is not wanted any more."""
-        return self.ticket.take()
 
-    def do(self, store: Store) -> _Answer:
-        """Do it."""
-        return partial(self.ticket.answer, self.work(store))
-
-    def fail(self, error: BaseException) -> None:
-        """It has failed."""
-        self.ticket.fail(error)
+#: Of decisions most groups are made, and those that follow on each other are written together.
+_Piece = _Call | Decision
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """A decision of the engine's: of these most groups are made, and those that follow on each other are one piece."""
-
-    decision: Decision
-
-    def take(self) -> bool:
-        """Begin with it: nobody takes it back."""
-        return True
-
-    def do(self, store: Store) -> _Answer:
-        """Write it."""
-        if self.decision.check is not None:
-            self.decision.check(store)
-        store.commit(self.decision.commit, is_known=True)
-        return partial(self.decision.then, None)
-
-    def fail(self, error: BaseException) -> None:
-        """It was not written."""
-        self.decision.then(error)
+def _do(store: Store, piece: _Piece) -> _Answer:
+    if isinstance(piece, _Call):
+        return partial(piece.ticket.answer, piece.work(store))
+    if piece.check is not None:
+        piece.check(store)
+    store.commit(piece.commit, is_known=True)
+    return partial(piece.then, None)
 
 
-_Piece = _Call | _Decided
+def _fail(piece: _Piece, error: BaseException) -> None:
+    if isinstance(piece, _Call):
+        piece.ticket.fail(error)
+    else:
+        piece.then(error)
+
+
+def _is_wanted(piece: _Piece) -> bool:
+    """Begin with it; False where it was taken back, as a decision never is."""
+    return not isinstance(piece, _Call) or piece.ticket.take()
 
 
 def _stopped() -> SchedulerStopped:
@@ -96,7 +84,7 @@ class _Queue:
         self._gate = threading.RLock()
         self._closed = False
 
-    def put(self, *pieces: _Piece) -> None:
+    def put(self, pieces: Sequence[_Piece]) -> None:
         """Hand them in; on a closed queue they fail at once."""
         with self._gate:
             is_closed = self._closed
@@ -104,12 +92,12 @@ class _Queue:
                 self._pieces.put(pieces)
         if is_closed:
             for piece in pieces:
-                piece.fail(self._stopped())
+                _fail(piece, self._stopped())
 
     def call(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Hand in work; its ticket."""
         ticket: Ticket[T] = Ticket()
-        self.put(_Call(work, ticket))
+        self.put([_Call(work, ticket)])
         return ticket
 
     def close(self) -> None:
@@ -128,7 +116,7 @@ class _Queue:
             except queue.Empty:
                 return
             for piece in pieces or ():
-                piece.fail(self._stopped())
+                _fail(piece, self._stopped())
 
     def next_group(self) -> list[_Piece] | None:
         """Wait for something to do: at least one, and whatever else is there; None once it is closed and empty."""
@@ -145,7 +133,7 @@ class _Queue:
                 self._pieces.put(None)  # the end, for the next round
                 break
             group += pieces
-        return [piece for piece in group if piece.take()]
+        return [piece for piece in group if _is_wanted(piece)]
 
 
 class ThreadedWriter:
@@ -178,7 +166,7 @@ class ThreadedWriter:
 
     def decide(self, decisions: Sequence[Decision]) -> None:
         """Write decisions of the engine's in that transaction; of each its `then` is called in the writing thread."""
-        self._writes.put(*map(_Decided, decisions))
+        self._writes.put(decisions)
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do `work`, which only reads, beside the writes; it sees every write that was answered before."""
@@ -253,7 +241,7 @@ class ThreadedWriter:
             if alone or is_locked:
                 self.trouble = str(error) if isinstance(error, StoreError) else None
                 for piece in group:
-                    piece.fail(error)
+                    _fail(piece, error)
             return alone or is_locked
         self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
@@ -268,9 +256,9 @@ class ThreadedWriter:
                 for piece in group:
                     try:
                         with self._no_fork_while_reading:
-                            answer = piece.do(reader)
+                            answer = _do(reader, piece)
                     except BaseException as error:  # whatever it is, its caller hears of it
-                        piece.fail(error)
+                        _fail(piece, error)
                     else:
                         answer()
             _close(reader)
@@ -298,22 +286,27 @@ def _close(store: Store) -> None:
 def _do_all(store: Store, group: list[_Piece]) -> list[_Answer]:
     """Do a group; how to answer it once the transaction is committed."""
     answers: list[_Answer] = []
-    together: list[_Decided] = []
+    together: list[Decision] = []
     for piece in group:
-        if isinstance(piece, _Decided) and piece.decision.check is None:
+        if isinstance(piece, Decision) and piece.check is None:
             together.append(piece)
             continue
         answers += _do_together(store, together)
         together = []
-        answers.append(piece.do(store))
+        answers.append(_do(store, piece))
     return answers + _do_together(store, together)
 
 
-def _do_together(store: Store, pieces: list[_Decided]) -> list[_Answer]:
-    if len(pieces) < _WORTH_IT:
-        return [piece.do(store) for piece in pieces]
-    store.commit_all([piece.decision.commit for piece in pieces])
-    return [partial(piece.decision.then, None) for piece in pieces]
+def _do_together(store: Store, decisions: list[Decision]) -> list[_Answer]:
+    if len(decisions) < _WORTH_IT:
+        return [_do(store, each) for each in decisions]
+    store.commit_all([each.commit for each in decisions])
+    return [partial(_tell_all, decisions)]
+
+
+def _tell_all(decisions: list[Decision]) -> None:
+    for each in decisions:
+        each.then(None)
 
 
 def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
@@ -324,11 +317,11 @@ def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
 def _do_alone(store: Store, piece: _Piece) -> _Answer:
     try:
         with store.savepoint():
-            return piece.do(store)
+            return _do(store, piece)
     except StoreError:  # the database itself: the transaction may be gone
         raise
     except BaseException as error:  # whatever it is, its caller hears of it, and the others' work goes on
-        return partial(piece.fail, error)
+        return partial(_fail, piece, error)
 
 
 class InlineWriter:
@@ -355,7 +348,7 @@ class InlineWriter:
     def decide(self, decisions: Sequence[Decision]) -> None:
         """Write decisions of the engine's, each in a transaction of its own, now."""
         for decision in decisions:
-            ticket = self.write(_Decided(decision).do)
+            ticket = self.write(partial(_do, piece=decision))
             if not ticket.on_answer(partial(_tell, decision, ticket)):
                 _tell(decision, ticket)
 
