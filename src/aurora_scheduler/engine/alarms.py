@@ -9,6 +9,7 @@ import heapq
 import math
 from collections.abc import Awaitable
 from itertools import count
+from operator import attrgetter
 
 import trio
 
@@ -16,6 +17,7 @@ from aurora_scheduler.ports import Clock, Timer
 
 __all__ = ["Alarms", "Bell"]
 
+_number = attrgetter("number")
 #: What a moment may be missed by in rounding, in seconds: less than half of the microsecond in which jobs are due.
 _NEAR = 4e-7
 #: So many alarms that nobody waits for any more are left in the heap; with more than that it is made anew.
@@ -25,9 +27,13 @@ _STALE = 1000
 class Bell:
     """What one task sleeps on: rung by whoever has news for it, or by its alarm. An event that is used again."""
 
-    __slots__ = ("_is_rung", "_task", "turn")
+    __slots__ = ("_is_rung", "_task", "number", "turn")
+
+    _numbers = count()
 
     def __init__(self) -> None:
+        #: Counts the bells that were made.
+        self.number = next(self._numbers)
         self._is_rung = False
         self._task: trio.lowlevel.Task | None = None
         #: Counts the times it was stilled: an alarm is for one of them.
@@ -96,11 +102,15 @@ class Alarms:
                 self._timer = None
 
     def _ring(self) -> None:
-        now = self._clock.monotonic() + _NEAR
+        now, due = self._clock.monotonic() + _NEAR, list[Bell]()
         while self._heap and self._heap[0][0] <= now:
             _, _, bell, turn = heapq.heappop(self._heap)
             if bell.turn == turn:
-                bell.ring()
+                due.append(bell)
+        # As they were made, which is mostly how the store has them: what is next to each other there is written at once.
+        due.sort(key=_number)
+        for bell in due:
+            bell.ring()
 
     def _arm(self, timer: Timer) -> None:
         self._armed = self._heap[0][0] if self._heap else math.inf

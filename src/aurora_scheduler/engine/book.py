@@ -188,7 +188,7 @@ class Book:
     def hand_in(self, commit: Commit, then: Callable[..., object], *args: Any) -> None:
         """Have a decision written; then `then(*args, error)` is called here, with None for the error if all is well."""
         check = None
-        if any(row.count > 1 for row in commit.new):
+        if commit.new and any(row.count > 1 for row in commit.new):
             check = partial(_check, commit=commit, now=self.clock.now())
         if not self._outbox:
             self.mailbox.put_last(self._send)
@@ -201,7 +201,12 @@ class Book:
 
     def apply(self, entry: Entry, commit: Commit) -> None:
         """Bring a decision that is written into the book."""
-        if entry.apply(commit):
+        before = entry.job
+        entry.apply(commit)
+        after = entry.job
+        if after is not before and (
+            entry.waiting or after.status is not before.status or after.next_due != before.next_due
+        ):
             entry.nudge()
         self._note_unresolved(entry)
         for row in commit.moved:

@@ -114,7 +114,9 @@ class Entry:
     @property
     def needs_task(self) -> bool:
         """Whether there is something to wait for: the job is active, or a run was asked for by hand."""
-        return self.job.is_active or any(row.trigger is Trigger.MANUAL for row in self.waiting)
+        if self.job.is_active or not self.waiting:
+            return self.job.is_active
+        return any(row.trigger is Trigger.MANUAL for row in self.waiting)
 
     @property
     def is_busy(self) -> bool:
@@ -133,21 +135,18 @@ class Entry:
         self.waiting = tuple(row for row in snapshot.open if row.status is ExecutionStatus.WAITING)
         self.nudge()
 
-    def apply(self, commit: Commit) -> bool:
-        """Bring in what a commit of our own wrote, unless what is known is newer already.
-
-        Whether the job's task has to decide anew.
-        """
+    def apply(self, commit: Commit) -> None:
+        """Bring in what a commit of our own wrote, unless what is known is newer already."""
         if commit.job is None or commit.job.version <= self.job.version:
-            return False
-        before, self.job = self.job, commit.job
+            return
+        self.job = commit.job
         if self.waiting:
             moved = {row.id for row in commit.moved}
             self.waiting = tuple(row for row in self.waiting if row.id not in moved)
-        waiting = [row for rows in (commit.moved, commit.new) for row in rows if row.status is ExecutionStatus.WAITING]
-        if waiting:
-            self.waiting = (*self.waiting, *waiting)
-        return bool(self.waiting) or (before.status, before.next_due) != (self.job.status, self.job.next_due)
+        for rows in (commit.moved, commit.new):
+            for row in rows:
+                if row.status is ExecutionStatus.WAITING:
+                    self.waiting = (*self.waiting, row)
 
     def is_unanswered(self, row: Execution) -> bool:
         """Whether the row was claimed here by a commit that seemed to fail, and nobody has begun it or is about to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -259,8 +260,11 @@ async def _is_written(book: Book, ended: Execution) -> bool:
 
 def _report(attempt: Attempt, commit: Commit, outcome: Outcome) -> None:
     ended = attempt.execution
+    has_failed = outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+    if not has_failed and commit.change is None and not _log.isEnabledFor(logging.DEBUG):
+        return
     extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
-    if outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT):
+    if has_failed:
         _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
     else:
         _log.debug("job %r: %s", ended.job_name, outcome.status, extra=extra)

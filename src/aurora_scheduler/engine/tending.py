@@ -27,6 +27,8 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
         with scope:
             while True:
                 try:
+                    if not entry.needs_task:
+                        break
                     step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
                     recorded = False
                     if isinstance(step, Rest) or (isinstance(step, Sleep) and book.may_rest(entry)):

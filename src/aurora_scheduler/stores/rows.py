@@ -157,9 +157,14 @@ def change_value(row: Row) -> Change:
 #: Made once: `json.dumps` makes an encoder for each call that wants anything special.
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
+#: What most results are: those of callbacks that return nothing.
+_JUST_DONE_TEXT = _compact({"success": True})
+
 
 def _text(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else _compact(value)
+    if value is None:
+        return None
+    return _JUST_DONE_TEXT if len(value) == 1 and value.get("success") is True else _compact(value)
 
 
 def _value(text: str | None) -> Any:
