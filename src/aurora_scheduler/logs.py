@@ -10,7 +10,9 @@ import logging
 
 from aurora_scheduler.errors import printable
 
-__all__ = ["logger"]
+__all__ = ["DEBUG", "logger"]
+
+DEBUG = logging.DEBUG
 
 
 def logger(name: str) -> logging.Logger:

@@ -19,7 +19,7 @@ _RATE = 800
 
 #: A part of a firing, and the functions whose calls, with all they call, belong to it: the first line that fits.
 PARTS = {
-    "the rules: what is due, and the claim of it": ("decide", "claimed_now"),
+    "the rules: what is due, and the claim of it": ("decide", "is_plainly_due"),
     "the rules: what an end means, and the next firing": ("settle", "recover"),
     "writing: rows made of values, statements handed to SQLite": ("ThreadedWriter._keep_writing",),
     "reading": ("ThreadedWriter._keep_reading",),

@@ -59,10 +59,11 @@ class Bell:
 
     def wait(self) -> Awaitable[object]:
         """Sleep until it is rung: to be awaited at once, and by one task at a time."""
+        # What is awaited is Trio's own: very many sleep, and each is to be as small as can be.
         if self._is_rung:
-            return trio.lowlevel.checkpoint()
+            return trio.lowlevel.checkpoint()  # noqa: ASYNC105
         self._task = trio.lowlevel.current_task()
-        return trio.lowlevel.wait_task_rescheduled(self._leave)
+        return trio.lowlevel.wait_task_rescheduled(self._leave)  # noqa: ASYNC105
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
         self._task = None
@@ -107,7 +108,7 @@ class Alarms:
             _, _, bell, turn = heapq.heappop(self._heap)
             if bell.turn == turn:
                 due.append(bell)
-        # As they were made, which is mostly how the store has them: what is next to each other there is written at once.
+        # As they were made, which is mostly as the store has them: what is next to each other there is written at once.
         due.sort(key=_number)
         for bell in due:
             bell.ring()

@@ -6,7 +6,7 @@ the job anew, and starts, wakes or cancels its task.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -24,21 +24,21 @@ from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.garbage import collector_held
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import Claim, beyond, claimed_now, pass_over, resolved, rewound, standing
+from aurora_scheduler.rules import Claim, Step, decide, pass_over, resolved, standing
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
-from aurora_scheduler.values import replace
 
-__all__ = ["Book"]
+__all__ = ["TOGETHER", "Book"]
 
 _log = logger("engine")
 
 #: So many jobs are read at once: others shall have their turn between.
-_TOGETHER = 500
+TOGETHER = 500
 
 
 class Book:
@@ -158,6 +158,10 @@ class Book:
             entry.withdraw()
             self._forget_if_over(entry)
 
+    def entries(self) -> list[Entry]:
+        """All that are looked after here."""
+        return list(self._entries.values())
+
     def knows(self, job_id: str) -> bool:
         """Whether the job is looked after here, and does not rest in the store."""
         return job_id in self._entries
@@ -177,6 +181,12 @@ class Book:
         self.horizon.nudge()
         for entry in self._entries.values():
             entry.nudge()
+
+    def set_alarm(self, entry: Entry, until: int | None) -> None:
+        """Have the job's task woken then, to decide anew; None: only when something happens to the job."""
+        if until is not None:
+            # The clock has gone on since the decision: what was still to come may have come.
+            self.alarms.set(entry.bell, max(0, until - self.clock.now()) / SECOND)
 
     # -- the store ----------------------------------------------------------------------------------------------
 
@@ -215,30 +225,46 @@ class Book:
 
     # -- claims -------------------------------------------------------------------------------------------------
 
-    def ask(self, entry: Entry, claim: Claim) -> None:
+    def decide(self, entry: Entry) -> Step:
+        """The job's next step, as things are now. Raises `ScheduleError` where its zone is unknown here."""
+        clock = self.clock
+        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=self.owner, new_id=clock.new_id)
+
+    def ask(self, entry: Entry, claim: Claim | None, due: int) -> None:
         """Have a claim written as soon as there is a slot for it, and its execution begin then, and only then.
 
-        Nobody has to wait: what is being written goes on if the job is paused meanwhile, and who pauses it finds the
-        attempt running. Until it is made, or where it fails, it is the entry's `request`.
+        None: whatever is to be claimed then, of a job that is due. Nobody has to wait: what is being written goes on if
+        the job is paused meanwhile, and who pauses it finds the attempt running. Until it is made, or where it fails,
+        it is the entry's `request`.
         """
         request = entry.request = Request(entry.job, claim)
-        request.place = self.slots.ask(claim.execution.due, partial(self._granted, entry, request))
+        request.place = self.slots.ask(due, partial(self._granted, entry, request))
 
     def _granted(self, entry: Entry, request: Request, waited: bool) -> None:
         """There is a slot. Time may have gone by: what is claimed is what is due now."""
-        claim: Claim | None = request.claim
+        claim = request.claim
         if entry.job is not request.job:
             claim = None
-        elif waited:
-            claim = claimed_now(request.claim, entry.job, entry.waiting, self.clock.now())
+        elif claim is None or waited:
+            claim = self._claim_now(entry)
         if claim is None:
             self.slots.give_back()
             entry.nudge()
             return
+        after = claim.commit.job
+        if after is not None and not claim.is_behind:
+            self.set_alarm(entry, after.next_due)
         request.is_being_written = True
         entry.claiming.append(claim.execution.id)
         self._claims += 1
         self.hand_in(claim.commit, self._claimed, entry, request, claim)
+
+    def _claim_now(self, entry: Entry) -> Claim | None:
+        try:
+            step = self.decide(entry)
+        except ScheduleError:  # as the job's task is about to say
+            return None
+        return step if isinstance(step, Claim) else None
 
     def _claimed(self, entry: Entry, request: Request, claim: Claim, error: BaseException | None) -> None:
         entry.claiming.remove(claim.execution.id)
@@ -269,9 +295,9 @@ class Book:
     async def load(self, job_ids: Iterable[str]) -> None:
         """Read these jobs anew and reconcile; and cancel here what was marked to be cancelled."""
         wanted = list(job_ids)
-        with collector_held() if len(wanted) > _TOGETHER else nullcontext():
-            for start in range(0, len(wanted), _TOGETHER):
-                await self._load(wanted[start : start + _TOGETHER])
+        with collector_held() if len(wanted) > TOGETHER else nullcontext():
+            for start in range(0, len(wanted), TOGETHER):
+                await self._load(wanted[start : start + TOGETHER])
                 await trio.lowlevel.checkpoint()  # their tasks begin
 
     async def _load(self, job_ids: list[str]) -> None:
@@ -307,64 +333,6 @@ class Book:
         self._changed.update(dict.fromkeys(job_ids))
         if self._changed:
             self._news.set()
-
-    async def comes_from_later(self, by: int) -> bool:
-        """Whether something was written to the jobs when the wall clock showed more than now, by so much."""
-        latest = max((max(each.job.updated, each.job.last_run or 0) for each in self._entries.values()), default=0)
-        if self.horizon.at is not None:
-            of_all = await until_there(lambda: self.writer.read(lambda store: store.latest()).wait(), "reading jobs")
-            latest = max(latest, of_all)
-        return latest > self.clock.now() + by
-
-    async def rewind(self) -> None:
-        """The wall clock was set back by far: compute every next firing anew."""
-        for entry in list(self._entries.values()):
-            await self._rewind(entry)
-        async for snapshots in self._resting():
-            for snapshot in snapshots:
-                entry = Entry(snapshot.job)
-                entry.take(snapshot)
-                if not self.knows(snapshot.job.id):
-                    await self._rewind(entry)
-                if self.knows(snapshot.job.id):  # since then
-                    self.note_changes([snapshot.job.id])
-        self.horizon.nudge()
-
-    async def _resting(self) -> AsyncIterator[list[Snapshot]]:
-        """The active jobs that rest in the store."""
-        last: Job | None = None
-        while True:
-            jobs, snapshots = await until_there(partial(self._ask_resting, last), "reading jobs")
-            if not jobs:
-                return
-            last = jobs[-1]
-            yield [snapshot for snapshot in snapshots if snapshot is not None]
-
-    async def _ask_resting(self, last: Job | None) -> tuple[list[Job], list[Snapshot | None]]:
-        def read(store: Store) -> tuple[list[Job], list[Snapshot | None]]:
-            jobs = store.jobs(JobStatus.ACTIVE, limit=_TOGETHER, after=last)
-            return jobs, store.snapshots_of([job.id for job in jobs if not self.knows(job.id)])
-
-        return await self.writer.read(read).wait()
-
-    async def _rewind(self, entry: Entry) -> None:
-        try:
-            commit = await until_there(partial(self._rewound, entry), "computing firings anew")
-        except ScheduleError:  # its zone is unknown here, as its task is about to say
-            return
-        if commit is not None:
-            with suppress(Refused):  # it has just been changed: then by the new time
-                await until_there(partial(self.commit, entry, commit), "computing firings anew")
-
-    async def _rewound(self, entry: Entry) -> Commit | None:
-        job = entry.job
-        commit = rewound(job, entry.waiting, self.clock.now())
-        if commit is None or commit.job is None or commit.job.next_fire is None:
-            return commit
-        after, first = commit.job, commit.job.next_fire
-        records = await self.writer.read(lambda store: store.recorded(after, first, first)).wait()
-        after = beyond(after, records, self.clock.now())
-        return None if after.next_fire == job.next_fire and not commit.moved else replace(commit, job=after)
 
     async def changes_by_others(self) -> Sequence[str]:
         """The jobs that were changed since this was asked last, by whichever process.

@@ -18,6 +18,7 @@ from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.perform import begin
+from aurora_scheduler.engine.rewinding import comes_from_later, rewind
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
@@ -197,9 +198,9 @@ class Engine:
         return await self.writer.read(outdated_jobs).wait()
 
     async def _see_whether_set_back(self) -> None:
-        if await self.book.comes_from_later(CORRECTION):
+        if await comes_from_later(self.book, CORRECTION):
             _log.warning("the wall clock was set back by far since the jobs were looked after last")
-            await self.book.rewind()
+            await rewind(self.book)
 
     def _start_keeping(self, nursery: trio.Nursery) -> None:
         settings = self.settings

@@ -10,6 +10,7 @@ import trio
 
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
+from aurora_scheduler.engine.rewinding import rewind
 from aurora_scheduler.garbage import CollectorHold
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
@@ -166,7 +167,7 @@ async def watch_clock(book: Book) -> None:
                 before += step
                 _log.info("the wall clock moved by %.1f s against the monotonic one", step / SECOND)
                 if step < -CORRECTION:
-                    await book.rewind()
+                    await rewind(book)
                 book.nudge_all()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -17,7 +16,7 @@ from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import SchedulerStopped
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.logs import logger
+from aurora_scheduler.logs import DEBUG, logger
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
@@ -261,7 +260,7 @@ async def _is_written(book: Book, ended: Execution) -> bool:
 def _report(attempt: Attempt, commit: Commit, outcome: Outcome) -> None:
     ended = attempt.execution
     has_failed = outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
-    if not has_failed and commit.change is None and not _log.isEnabledFor(logging.DEBUG):
+    if not has_failed and commit.change is None and not _log.isEnabledFor(DEBUG):
         return
     extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
     if has_failed:

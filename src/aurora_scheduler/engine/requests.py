@@ -14,10 +14,11 @@ class Request:
 
     __slots__ = ("claim", "error", "is_awaited", "is_being_written", "is_made", "job", "place")
 
-    def __init__(self, job: Job, claim: Claim) -> None:
+    def __init__(self, job: Job, claim: Claim | None) -> None:
         self.job = job
         """The job as it was when this was decided."""
         self.claim = claim
+        """None: what is claimed is decided when there is a slot."""
         self.place: Place | None = None
         self.is_being_written = False
         self.is_made = False

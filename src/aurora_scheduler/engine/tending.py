@@ -9,10 +9,9 @@ from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
 from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.errors import CallbackError, ScheduleError
-from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import AlreadyRecorded, Refused
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, decide, unresolved
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, is_plainly_due, unresolved
 
 __all__ = ["tend"]
 
@@ -22,15 +21,15 @@ _log = logger("engine")
 async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
     """Look after one job until it needs no task, or until `scope` is cancelled: it was put to rest."""
     pauses = Pauses()
-    recorded = False
+    recorded = in_full = False
     try:
         with scope:
-            while True:
+            while entry.needs_task:
                 try:
-                    if not entry.needs_task:
-                        break
-                    step = Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry)
-                    recorded = False
+                    step = (
+                        Record(await book.passing_over(entry)) if recorded else await _next_step(book, entry, in_full)
+                    )
+                    recorded = in_full = False
                     if isinstance(step, Rest) or (isinstance(step, Sleep) and book.may_rest(entry)):
                         break
                     if isinstance(step, Record):
@@ -40,6 +39,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
                         del step  # while a task sleeps it keeps nothing: there may be very many
                         await entry.bell.wait()
                         if entry.request is not None and not await _answered(entry, entry.request):
+                            in_full = True
                             continue
                     pauses.reset()
                 except AlreadyRecorded:
@@ -56,30 +56,32 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
         book.task_ended(entry, scope)
 
 
-async def _next_step(book: Book, entry: Entry) -> Step:
+async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
+    """None: a firing is due; what is claimed of it is decided when there is a slot, unless `in_full` is asked for."""
     entry.begin_deciding()
-    job, clock = entry.job, book.clock
+    job = entry.job
     try:
         if job.is_active and book.callbacks.known(job.callback) is None:
             await book.callbacks.find(job.callback)
-        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=book.owner, new_id=clock.new_id)
+        if not in_full and is_plainly_due(entry.job, entry.waiting, entry.attempts, book.clock.now()):
+            return None
+        return book.decide(entry)
     except (CallbackError, ScheduleError) as error:
         _log.error("job %r cannot run here: %s", job.name, error, extra={"job_id": job.id})
-        commit = unresolved(job, str(error), clock.now())
+        commit = unresolved(job, str(error), book.clock.now())
         return Rest() if commit is None else Record(commit)
 
 
-def _set_out(book: Book, entry: Entry, step: Claim | Sleep) -> None:
-    """Before the task sleeps: have the claim made, and its callback begin then; and set the alarm for what is next."""
+def _set_out(book: Book, entry: Entry, step: Claim | Sleep | None) -> None:
+    """Before the task sleeps: have the claim made, and its callback begin then; or set the alarm for what is next."""
     if isinstance(step, Sleep):
-        until = step.until
+        book.set_alarm(entry, step.until)
+    elif step is not None:
+        book.ask(entry, step, step.execution.due)
     else:
-        book.ask(entry, step)
-        after = step.commit.job
-        until = None if after is None or step.is_behind else after.next_due
-    if until is not None:
-        # The clock has gone on since the decision: what was still to come may have come.
-        book.alarms.set(entry.bell, max(0, until - book.clock.now()) / SECOND)
+        due = entry.job.next_due
+        assert due is not None
+        book.ask(entry, None, due)
 
 
 async def _answered(entry: Entry, request: Request) -> bool:

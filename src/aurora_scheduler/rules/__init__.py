@@ -20,7 +20,7 @@ from aurora_scheduler.rules.changing import (
     seated,
     unresolved,
 )
-from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, claimed_now, decide
+from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, is_plainly_due
 from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated, may_be_outdated
@@ -34,13 +34,13 @@ __all__ = [
     "Step",
     "beyond",
     "cancel_waiting",
-    "claimed_now",
     "coming",
     "decide",
     "delete",
     "following",
     "is_free",
     "is_outdated",
+    "is_plainly_due",
     "may_be_outdated",
     "overrun",
     "pass_over",

@@ -12,9 +12,10 @@ The order in which things are looked at *is* the policy:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.backlog import sort_out
 from aurora_scheduler.rules.changing import renewed
@@ -32,7 +33,7 @@ from aurora_scheduler.rules.overlap import (
 from aurora_scheduler.rules.timing import coming, schedule_of
 from aurora_scheduler.values import replace
 
-__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "claimed_now", "decide"]
+__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_plainly_due"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +119,16 @@ def decide(
     return Sleep(min((wake for wake in wakes if wake is not None), default=None))
 
 
-def claimed_now(claim: Claim, job: Job, waiting: Sequence[Execution], now: int) -> Claim | None:
-    """The same claim, made only now; None where something else may have come due since, and it is to be decided anew.
+def is_plainly_due(job: Job, waiting: Sequence[Execution], running: Collection[object], now: int) -> bool:
+    """Whether one firing has come due just now, and there is nothing else to decide: `decide` would claim it.
 
-    For a single firing of the schedule, which most claims are.
+    Then what is claimed need not be decided before there is a slot for it. A guess that costs little: what `decide`
+    says then is what counts.
     """
-    after = claim.commit.job
-    may_be_missed = job.policies.misfire == "skip"
-    if after is None or waiting or may_be_missed or len(claim.commit.new) != 1 or claim.commit.moved:
-        return None
-    if job.next_due is None or job.next_due > now or (after.next_due is not None and after.next_due <= now):
-        return None
-    execution = replace(claim.execution, started=now)
-    return Claim(replace(claim.commit, new=(execution,)), execution)
+    due = job.next_due
+    if due is None or waiting or job.status is not JobStatus.ACTIVE:
+        return False
+    return 0 <= now - due < SECOND and has_room(job, running)
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, Trigger
@@ -36,7 +36,7 @@ class Overlapping:
     moved: tuple[Execution, ...] = ()
 
 
-def has_room(job: Job, running: Sequence[Execution]) -> bool:
+def has_room(job: Job, running: Collection[object]) -> bool:
     """Whether one more attempt may begin."""
     most = job.max_instances
     return most is None or len(running) < most
