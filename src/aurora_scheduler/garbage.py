@@ -13,6 +13,10 @@ from contextlib import contextmanager
 __all__ = ["CollectorHold", "collector_held"]
 
 
+#: So many objects may be garbage without harm: some tens of megabytes.
+_MUCH = 200_000
+
+
 class CollectorHold:
     """While it is held nothing is collected, in the whole process: so not for long. Where it was off, it stays off."""
 
@@ -26,8 +30,8 @@ class CollectorHold:
             self._is_held = True
 
     def collect_young(self) -> None:
-        """Collect what came into being since the last time, for a hold that is not so short."""
-        if self._is_held:
+        """Where much has come into being and not gone since the last time, collect of that, for a longer hold."""
+        if self._is_held and gc.get_count()[0] > _MUCH:
             gc.collect(1)
 
     def end(self) -> None:

@@ -367,10 +367,16 @@ class Book:
             attempt.note_cancelling(self._to_cancel[execution.id])
         self._begin(self, entry, attempt)
 
+    def callback_ended(self, attempt: Attempt) -> None:
+        """Its slot is free: the next claim is made while its end is written."""
+        if attempt.has_slot:
+            attempt.has_slot = False
+            self.slots.give_back()
+
     def attempt_ended(self, entry: Entry, attempt: Attempt) -> None:
-        """The attempt is over and written: its slot is free, its job decides anew."""
+        """The attempt is over and written: its job decides anew."""
         del entry.attempts[attempt.execution.id], self.attempts[attempt.execution.id]
-        self.slots.give_back()
+        self.callback_ended(attempt)
         entry.note_ended()
         if self.may_rest(entry):
             entry.nudge()  # its task is about to leave it to the store

@@ -43,6 +43,8 @@ class Attempt:
     """Answered when the callback begins, where somebody waits for that."""
     finished: int | None = None
     """When the callback had ended; its end may be written later."""
+    has_slot: bool = True
+    """Whether it has one of the slots for what runs at once: until its callback has ended."""
     cancel_reason: str | None = None
     came_to: Outcome | None = None
     """What the callback came to; None: it has not ended, or what it came to is lost."""

@@ -30,8 +30,8 @@ _PRUNE = 200
 _LOOK = 100
 #: How often, in seconds, all of them are.
 _LOOK_EVERY = 86_400.0
-#: While very many jobs come due, only what is no older than so many seconds is collected; after as many turns at most
-#: whatever there is, for so long.
+#: While very many jobs come due, what has come into being is looked at every so many seconds, and what is older not;
+#: after as many turns at most whatever there is, for so long.
 _YOUNG, _LONGEST_HOLD, _NOT_HELD = 2.0, 5, 0.02
 
 

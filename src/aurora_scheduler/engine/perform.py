@@ -83,6 +83,7 @@ async def _run(book: Book, entry: Entry, attempt: Attempt, found: Found | None) 
 def _ended(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
     """Have the end written. Mostly that goes well, and nobody waits for it; else a task keeps trying."""
     attempt.came_to = outcome
+    book.callback_ended(attempt)
     if attempt.finished is None:
         attempt.finish(book.clock)
     outcome = _outcome_of(attempt)

@@ -29,7 +29,9 @@ T = TypeVar("T")
 _log = logger("writer")
 
 #: The most pieces of work that share a commit: enough to share its cost, not so many that the first waits for the last.
-_GROUP = 1024
+_GROUP = 1000
+#: What is handed in at once is taken in parts of so many.
+_CHUNK = _GROUP // 2
 #: So many decisions are written together rather than one by one.
 _WORTH_IT = 4
 
@@ -89,7 +91,8 @@ class _Queue:
         with self._gate:
             is_closed = self._closed
             if not is_closed:
-                self._pieces.put(pieces)
+                for start in range(0, len(pieces), _CHUNK):
+                    self._pieces.put(pieces[start : start + _CHUNK])
         if is_closed:
             for piece in pieces:
                 _fail(piece, self._stopped())
