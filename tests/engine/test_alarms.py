@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from aurora_scheduler.engine.alarms import Alarms
+from aurora_scheduler.engine.alarms import Alarms, Bell
 from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.testing.clock import VirtualClock
 from stores.making import make_job
@@ -42,6 +42,20 @@ def sleeper(alarms, woken, name):
         woken.append((name, trio.current_time()))
 
     return entry, sleep
+
+
+async def test_who_is_to_be_woken_at_the_same_time_is_rung_in_the_order_in_which_all_were_made(
+    autojump_clock, alarms, nursery, monkeypatch
+):
+    """Whatever the order in which they went to sleep: what was made together is stored together."""
+    rung, ring = [], Bell.ring
+    monkeypatch.setattr(Bell, "ring", lambda bell: (rung.append(bell), ring(bell)))
+    bells = [Entry(make_job(str(number))).bell for number in range(20)]
+    for bell in [*bells[::2], *bells[1::2]]:
+        alarms.set(bell, 5 if bell is not bells[7] else 4)
+    nursery.start_soon(alarms.run)
+    await trio.sleep(6)
+    assert rung == [bells[7], *bells[:7], *bells[8:]]
 
 
 async def test_everybody_is_woken_at_his_time(autojump_clock, alarms, woken, nursery):

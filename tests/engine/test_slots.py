@@ -120,6 +120,23 @@ async def test_a_rush_is_when_very_many_ask_and_while_they_get_slots_and_not_whi
     assert rushes == [500, 598]
 
 
+async def test_a_slot_is_free_when_the_callback_has_ended_and_not_only_when_that_is_written(world):
+    """The next claim is made while the end is written: both take their time."""
+    first, second = (world.create(name, "in 1 minute") for name in ("first", "second"))
+    engine = await world.start(max_concurrent=1)
+    world.writer.rounds_to_answer = 50
+    attempts = []
+
+    def look():
+        if len(world.rows()) == 2 and len(world.calls) == 1:  # the second is claimed, and has not begun
+            attempts.append(len(engine.book.attempts))
+
+    world.writer.after_write = look
+    await world.run(2 * MINUTE)
+    assert len(world.calls_of(first) + world.calls_of(second)) == 2
+    assert attempts[0] == 1, "nobody had told yet that the end of the first was written"
+
+
 @pytest.mark.parametrize("how", ["by hand", "recovered"])
 async def test_one_that_waits_for_a_slot_while_its_next_firing_is_due_sleeps(world, how):
     """It would wake at once, for ever: what is due is due already."""

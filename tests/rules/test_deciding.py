@@ -6,7 +6,7 @@ import pytest
 
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, decide, request_run
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, decide, is_plainly_due, request_run
 from aurora_scheduler.rules.firing import Reason
 from support.lives import DAY, FAILED, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
 
@@ -31,6 +31,32 @@ def test_a_due_firing_is_claimed_with_the_next_firing_in_the_same_commit():
     assert step.commit.job.next_fire == START + 2 * HOUR
     assert step.commit.job.version == life.job.version + 1
     assert step.commit.job.runs == 1
+
+
+@pytest.mark.parametrize("late", [0, 1, SECOND - 1])
+def test_one_that_has_come_due_just_now_is_plainly_due(late):
+    life = Life().go_to(START + HOUR + late)
+    assert is_plainly_due(life.job, life.waiting, life.running, life.now)
+    assert isinstance(life.decide(), Claim)
+
+
+@pytest.mark.parametrize("now", [START + HOUR - 1, START + HOUR + SECOND])
+def test_one_that_is_to_come_or_comes_late_is_not(now):
+    """There may be several of them then."""
+    life = Life().go_to(now)
+    assert not is_plainly_due(life.job, (), (), now)
+
+
+def test_nor_is_one_with_anything_else_to_decide():
+    job, now = a_job(), START + HOUR
+    row = a_row(job, ExecutionStatus.RUNNING)
+    assert is_plainly_due(job, (), (), now)
+    assert not is_plainly_due(job, (a_row(job, ExecutionStatus.WAITING),), (), now)
+    assert not is_plainly_due(job, (), (row,), now), "it is busy"
+    assert is_plainly_due(a_job(overlap="allow"), (), (row,), now)
+    assert not is_plainly_due(a_job(state={"status": JobStatus.PAUSED}), (), (), now)
+    assert not is_plainly_due(a_job(state={"next_fire": None}), (), (), now)
+    assert not is_plainly_due(a_job(misfire="skip"), (), (), now), "it may be too late already"
 
 
 def test_deciding_is_pure():

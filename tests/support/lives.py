@@ -24,7 +24,20 @@ from aurora_scheduler.model import (
     Policies,
     Trigger,
 )
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, coming, decide, following, recover, settle
+from aurora_scheduler.rules import (
+    Claim,
+    Record,
+    Rest,
+    Sleep,
+    Step,
+    coming,
+    decide,
+    following,
+    is_outdated,
+    is_plainly_due,
+    recover,
+    settle,
+)
 from aurora_scheduler.rules.timing import delay_of, schedule_of
 from aurora_scheduler.schedules import parse_schedule
 
@@ -162,7 +175,11 @@ class Life:
 
     def decide(self) -> Step:
         """The next step, not taken."""
-        return decide(self.job, self.waiting, self.running, self.now, owner=self.owner, new_id=self.ids)
+        step = decide(self.job, self.waiting, self.running, self.now, owner=self.owner, new_id=self.ids)
+        if is_plainly_due(self.job, self.waiting, self.running, self.now) and not is_outdated(self.job):
+            assert isinstance(step, Claim)
+            assert step.execution.due == self.job.next_due
+        return step
 
     def go_to(self, instant: int) -> Life:
         """Let time pass; nothing is decided meanwhile."""

@@ -128,7 +128,8 @@ def is_plainly_due(job: Job, waiting: Sequence[Execution], running: Collection[o
     due = job.next_due
     if due is None or waiting or job.status is not JobStatus.ACTIVE:
         return False
-    return 0 <= now - due < SECOND and has_room(job, running)
+    may_be_missed = job.policies.misfire == "skip"
+    return 0 <= now - due < SECOND and not may_be_missed and has_room(job, running)
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:
