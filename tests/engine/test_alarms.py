@@ -49,7 +49,12 @@ async def test_who_is_to_be_woken_at_the_same_time_is_rung_in_the_order_in_which
 ):
     """Whatever the order in which they went to sleep: what was made together is stored together."""
     rung, ring = [], Bell.ring
-    monkeypatch.setattr(Bell, "ring", lambda bell: (rung.append(bell), ring(bell)))
+
+    def note(bell):
+        rung.append(bell)
+        ring(bell)
+
+    monkeypatch.setattr(Bell, "ring", note)
     bells = [Entry(make_job(str(number))).bell for number in range(20)]
     for bell in [*bells[::2], *bells[1::2]]:
         alarms.set(bell, 5 if bell is not bells[7] else 4)

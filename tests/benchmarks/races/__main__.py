@@ -76,12 +76,14 @@ def steady(racer: Any, directory: Path, *, jobs: int, seconds: int, lead: float)
             fired[number, int(turn)] += 1
             late.append(behind * 1000)
     cuts = statistics.quantiles(late, n=1000)
-    wrong = [f"{sum(fired.values()) - len(fired)} effects too many"] if sum(fired.values()) > len(fired) else []
+    lost, twice = jobs * seconds - len(fired), sum(fired.values()) - len(fired)
+    # One that comes more than a second late is lost, and seems to be one too many of a later instant.
+    wrong = [f"{twice} effects too many"] if twice > lost else []
     wrong += racer.complaints(directory, len(effects.marks))
     if spare < 0:
         wrong.append(f"it took {-spare:.1f} s too long to create the jobs")
     return {
-        "due": jobs * seconds, "lost": jobs * seconds - len(fired), "p50": cuts[499], "p99": cuts[989],
+        "due": jobs * seconds, "lost": lost, "p50": cuts[499], "p99": cuts[989],
         "cuts": cuts, "cpu": cpu / seconds, "wrong": wrong,
     }  # fmt: skip
 
