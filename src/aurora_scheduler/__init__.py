@@ -5,7 +5,7 @@ can be asked (`scheduler`), the thread (`host`), the engine, the stores, the cal
 user says (`definition`), the rules, the schedules, and at the bottom the nouns (`model`).
 """
 
-from aurora_scheduler.answers import Explanation, Health
+from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.errors import (
     ArgumentsError,
@@ -56,6 +56,7 @@ __all__ = [
     "NewerSchemaError",
     "NotADatabaseError",
     "OptionError",
+    "Outlook",
     "Schedule",
     "ScheduleError",
     "SchedulerManager",

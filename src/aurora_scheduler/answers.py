@@ -1,4 +1,4 @@
-"""What a scheduler answers when it is asked why a job ran, or how it is itself."""
+"""What a scheduler answers when it is asked why a job ran, when it will, or how it is itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, Execution
 
-__all__ = ["Explanation", "Health"]
+__all__ = ["Explanation", "Health", "Outlook"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,25 @@ class Explanation:
         moment = presented(self.at, self.timezone)
         assert moment is not None
         return moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is to come of a job, as it stands now.
+
+    Attributes:
+        job_id: the job.
+        description: its schedule in words, with its zone.
+        next_run_times: its next firings, in its time zone, within `start_at`, `end_at` and `max_runs`; with `jitter`,
+            when they are really due. Empty where nothing is to come, and for a job that is not active.
+    """
+
+    job_id: str
+    description: str
+    next_run_times: tuple[datetime, ...]
+
+    def __str__(self) -> str:
+        return self.description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from aurora_scheduler.answers import Explanation
+from aurora_scheduler.answers import Explanation, Outlook
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
 from aurora_scheduler.instants import SECOND
@@ -35,6 +35,7 @@ from aurora_scheduler.rules import (
 )
 from aurora_scheduler.rules.explaining import explain as explained
 from aurora_scheduler.rules.firing import finish_if_over
+from aurora_scheduler.rules.outlook import outlook as outlook_of
 from aurora_scheduler.values import replace
 
 __all__ = [
@@ -203,6 +204,14 @@ def explain(store: Store, clock: Clock, job_id: str, at: object) -> Explanation:
         raise OptionError("at", at, 'must be a datetime or text like "2030-05-28 15:00"')
     last = first + _meant(first)
     return explained(job, store.recorded(job, first, last), store.changes_of(job), first, last, clock.now())
+
+
+def outlook(store: Store, clock: Clock, job_id: str, count: int) -> Outlook:
+    """What is to come of the job. Reads only. Raises `JobNotFoundError`, `ScheduleError`."""
+    job = store.job(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    return outlook_of(job, count, clock.now())
 
 
 def _meant(instant: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import anyio
 
-from aurora_scheduler.answers import Explanation, Health
+from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError, SchedulerStopped, UnknownOptionError
@@ -399,6 +399,16 @@ class SchedulerManager:
         """
         return await self._scheduler.explain(job_id, at).wait()
 
+    async def outlook(self, job_id: str, count: int = 5) -> Outlook:
+        """What is to come of a job: its schedule in words (`description`), and its next firings (`next_run_times`).
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            ScheduleError: its time zone is unknown here.
+            OptionError: `count` is no number from 1 to 100,000.
+        """
+        return await self._scheduler.outlook(job_id, count).wait()
+
     async def cancel_execution(self, execution_id: str) -> bool:
         """Cancel an execution: one that waits at once, an async callback at its next checkpoint.
 
@@ -406,6 +416,10 @@ class SchedulerManager:
         there is no such execution, or it is over.
         """
         return await self._scheduler.cancel(execution_id).wait()
+
+    async def get_execution(self, execution_id: str) -> Execution | None:
+        """The execution as it is now, or None."""
+        return await self._scheduler.execution(execution_id).wait()
 
     async def get_executions(
         self,

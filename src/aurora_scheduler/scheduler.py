@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aurora_scheduler import commands
-from aurora_scheduler.answers import Explanation, Health
+from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.callbacks import Allowed
 from aurora_scheduler.definition import NewJob, amended, declare_all
 from aurora_scheduler.engine import Home, Settings, current_execution
@@ -255,6 +255,11 @@ class Scheduler:
         known = _text("execution_id", execution_id)
         return self._write(lambda store: commands.cancel_execution(store, self.clock, known))
 
+    def execution(self, execution_id: str) -> Ticket[Execution | None]:
+        """The execution, or None."""
+        known = _text("execution_id", execution_id)
+        return self._open_host().read(lambda store: store.execution(known))
+
     def executions(
         self,
         job_id: str | None = None,
@@ -279,6 +284,11 @@ class Scheduler:
         """Why the job ran at an instant, or did not."""
         known = _text("job_id", job_id)
         return self._open_host().read(lambda store: commands.explain(store, self.clock, known, at))
+
+    def outlook(self, job_id: str, count: int) -> Ticket[Outlook]:
+        """What is to come of the job."""
+        known, most = _text("job_id", job_id), whole_number("count", count, least=1, most=100_000)
+        return self._open_host().read(lambda store: commands.outlook(store, self.clock, known, most))
 
     def _before(self, before: object) -> str | int | None:
         if before is None:

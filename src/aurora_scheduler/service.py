@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any
 
-from aurora_scheduler.answers import Explanation, Health
+from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.engine import Home
 from aurora_scheduler.errors import JobNotFoundError
@@ -254,9 +254,23 @@ class CronService:
         """
         return self._scheduler.explain(job_id, at).result()
 
+    def outlook(self, job_id: str, count: int = 5) -> Outlook:
+        """What is to come of a job: its schedule in words (`description`), and its next firings (`next_run_times`).
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            ScheduleError: its time zone is unknown here.
+            OptionError: `count` is no number from 1 to 100,000.
+        """
+        return self._scheduler.outlook(job_id, count).result()
+
     def cancel_execution(self, execution_id: str) -> bool:
         """Cancel an execution that waits or runs. False where there is none, or it is over."""
         return self._scheduler.cancel(execution_id).result()
+
+    def get_execution(self, execution_id: str) -> Execution | None:
+        """The execution as it is now, or None."""
+        return self._scheduler.execution(execution_id).result()
 
     def get_executions(
         self,

@@ -63,6 +63,8 @@ MANAGER = {
     "delete_job": "async (self, job_id)",
     "run_job": "async (self, job_id, wait=False)",
     "cancel_execution": "async (self, execution_id)",
+    "get_execution": "async (self, execution_id)",
+    "outlook": "async (self, job_id, count=5)",
     "get_executions": "async (self, job_id=None, status=None, limit=100, before=None)",
     "job": "(self, schedule, *, callback_args=None, **options)",
 }
@@ -84,6 +86,8 @@ SERVICE = {
     "cancel_job": "(self, job_id)",
     "run_job": "(self, job_id, wait=False)",
     "cancel_execution": "(self, execution_id)",
+    "get_execution": "(self, execution_id)",
+    "outlook": "(self, job_id, count=5)",
     "get_executions": "(self, job_id=None, status=None, limit=100, before=None)",
 }
 FUNCTIONS = {

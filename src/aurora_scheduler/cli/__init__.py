@@ -1,4 +1,4 @@
-"""The command `aurora`: look at jobs and their history, ask what a schedule means, see the scheduler work.
+"""The command `aurora`: look at jobs, act on them, ask why one ran or what a schedule means, see the scheduler work.
 
 Everything here goes through what any program can use, `SchedulerManager` and `next_fire_times`: the commands that look
 at a database are clients of it, which fire nothing, beside the process that does.
@@ -11,9 +11,11 @@ import sys
 
 import click
 
+from aurora_scheduler.cli.acting import delete, pause, resume, trigger
 from aurora_scheduler.cli.commands import history, list_jobs, upcoming
 from aurora_scheduler.cli.demo import demo
 from aurora_scheduler.cli.failing import FailingGroup
+from aurora_scheduler.cli.telling import show, why
 
 __all__ = ["main"]
 
@@ -30,7 +32,9 @@ def main() -> None:
     \b
     Examples:
       aurora list --db jobs.db
-      aurora history --job nightly --limit 5
+      aurora show nightly
+      aurora why nightly --at "2030-05-28 02:00"
+      aurora trigger nightly --wait
       aurora next "0 9 * * 1-5" --tz Europe/Berlin
       aurora demo
     """
@@ -40,5 +44,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (list_jobs, history, upcoming, demo):
+for command in (list_jobs, show, history, why, upcoming, pause, resume, trigger, delete, demo):
     main.add_command(command)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Any
 
 import click
 
 from aurora_scheduler.cli.asking import ask, database_option
-from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.naming import ids_of
+from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import counted, moment
 from aurora_scheduler.cli.views import (
@@ -20,14 +19,11 @@ from aurora_scheduler.cli.views import (
     plain_execution,
     plain_job,
 )
-from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.preview import next_fire_times, parse_schedule
 
 __all__ = ["history", "list_jobs", "upcoming"]
-
-json_option = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of a table.")
 
 
 @click.command("list")
@@ -46,7 +42,7 @@ def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool)
     """
     jobs = ask(database, lambda manager: manager.get_all_jobs(status, tag))
     if as_json:
-        _show_json([plain_job(job) for job in jobs])
+        show_json([plain_job(job) for job in jobs])
     elif jobs:
         show_table(JOB_COLUMNS, [job_row(job) for job in jobs])
     else:
@@ -74,26 +70,16 @@ def history(database: str, job: str | None, status: str | None, limit: int, as_j
     async def executions(manager: SchedulerManager) -> list[Execution]:
         if job is None:
             return await manager.get_executions(status=status, limit=limit)
-        found = [row for id_ in await _ids(manager, job) for row in await manager.get_executions(id_, status, limit)]
+        found = [row for id_ in await ids_of(manager, job) for row in await manager.get_executions(id_, status, limit)]
         return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
 
     rows = ask(database, executions)
     if as_json:
-        _show_json([plain_execution(row) for row in rows])
+        show_json([plain_execution(row) for row in rows])
     elif rows:
         show_table(EXECUTION_COLUMNS, [execution_row(row) for row in rows])
     else:
         click.echo("no executions", err=True)
-
-
-async def _ids(manager: SchedulerManager, id_or_name: str) -> list[str]:
-    """The ids of the jobs that are meant: also that of a job that is gone, and has left its history."""
-    if await manager.get_job(id_or_name) is not None or await manager.get_executions(id_or_name, limit=1):
-        return [id_or_name]
-    named = [job.id for job in await manager.get_all_jobs() if job.name == id_or_name]
-    if not named:
-        raise Failure(f"no job has the id or the name {shown(id_or_name, 300)}; `aurora list` shows the jobs")
-    return named
 
 
 def _read_time(ctx: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
@@ -135,15 +121,10 @@ def upcoming(
     found = next_fire_times(schedule, tz, start, count, explain=True, exclude_dates=exclude, only_between=between)
     firing = [each for each in found if each.mark != "excluded"]
     if as_json:
-        _show_json([each.time.isoformat() for each in firing])
+        show_json([each.time.isoformat() for each in firing])
         return
     click.echo(said.describe(), err=True)
     for each in found:
         click.echo(f"{moment(each.time)}  {each.time:%a}{f'  {each.mark}: {each.note}' if each.mark else ''}")
     if len(firing) < count:
         click.echo(f"{counted(len(firing), 'firing')}, and none after", err=True)
-
-
-def _show_json(values: list[Any]) -> None:
-    # ASCII, as `json` has it by default: no character of a name can do anything to a terminal.
-    click.echo(json.dumps(values, indent=2))

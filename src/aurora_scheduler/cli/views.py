@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from aurora_scheduler.cli.texts import moment, outcome, shortened, span
-from aurora_scheduler.model import Execution, Job
+from aurora_scheduler.instants import presented
+from aurora_scheduler.model import Change, Execution, Job, Policies
+from aurora_scheduler.options import FIELDS
 
-__all__ = ["EXECUTION_COLUMNS", "JOB_COLUMNS", "execution_row", "job_row", "plain_execution", "plain_job"]
+__all__ = [
+    "EXECUTION_COLUMNS",
+    "JOB_COLUMNS",
+    "execution_row",
+    "job_row",
+    "options_said",
+    "plain_change",
+    "plain_execution",
+    "plain_job",
+]
 
 JOB_COLUMNS = ("name", "schedule", "status", "next firing", "last run", "last result", "id")
 EXECUTION_COLUMNS = ("scheduled for", "job", "status", "attempt", "late", "took", "result")
@@ -67,6 +78,29 @@ def plain_job(job: Job) -> dict[str, Any]:
         "created_at": _plain(job.created_at),
         "updated_at": _plain(job.updated_at),
     }
+
+
+def options_said(job: Job) -> dict[str, Any]:
+    """The options in which the job differs from any other, by their names; durations in seconds."""
+    plain = Policies()
+    return {
+        option: _said(getattr(job, option))
+        for option, field in FIELDS.items()
+        if getattr(job.policies, field) != getattr(plain, field)
+    }
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return [_said(each) for each in value] if isinstance(value, tuple) else value
+
+
+def plain_change(change: Change, timezone: str) -> dict[str, Any]:
+    """A line of a job's own history as JSON has it."""
+    return {"kind": change.kind.value, "at": _plain(presented(change.at, timezone)), "detail": change.detail}
 
 
 def plain_execution(execution: Execution) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""Which job is meant: by its id, or by its name, where only one has it."""
+
+from __future__ import annotations
+
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.errors import shown
+from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.model import Job
+
+__all__ = ["ids_of", "the_job"]
+
+
+async def the_job(manager: SchedulerManager, id_or_name: str) -> Job:
+    """The job of this id, or else the one of this name. Raises `Failure` where there is none, or are several."""
+    job = await manager.get_job(id_or_name)
+    if job is not None:
+        return job
+    named = [job for job in await manager.get_all_jobs() if job.name == id_or_name]
+    if not named:
+        raise _unknown(id_or_name)
+    if len(named) > 1:
+        ids = ", ".join(shown(job.id, 100) for job in named[:10]) + (" and more" if len(named) > 10 else "")
+        raise Failure(f"{len(named)} jobs are called {shown(id_or_name, 300)}; say by its id which is meant: {ids}")
+    return named[0]
+
+
+async def ids_of(manager: SchedulerManager, id_or_name: str) -> list[str]:
+    """The ids of all the jobs that are meant: also that of a job that is gone, and has left its history."""
+    if await manager.get_job(id_or_name) is not None or await manager.get_executions(id_or_name, limit=1):
+        return [id_or_name]
+    named = [job.id for job in await manager.get_all_jobs() if job.name == id_or_name]
+    if not named:
+        raise _unknown(id_or_name)
+    return named
+
+
+def _unknown(id_or_name: str) -> Failure:
+    return Failure(f"no job has the id or the name {shown(id_or_name, 300)}; `aurora list` shows the jobs")
