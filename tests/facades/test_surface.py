@@ -33,7 +33,7 @@ from facades.callbacks import Stage
 NAMES = {
     "SchedulerManager", "CronService", "get_cron_service", "schedule_task",
     "Job", "NewJob", "Execution", "JobStatus", "ExecutionStatus",
-    "Explanation", "Health", "JobEvent", "ExecutionEvent", "EventsLost",
+    "Explanation", "Health", "Outlook", "JobEvent", "ExecutionEvent", "EventsLost",
     "next_fire_times", "parse_schedule", "Schedule",
     "FireTime",
     "AuroraError", "ScheduleError", "CallbackError", "ArgumentsError", "OptionError", "UnknownOptionError",
