@@ -95,11 +95,13 @@ class Host:
         self._post(self._begin)
 
     def stop(self, drain: float) -> Ticket[None]:
-        """Stop: callbacks that run get `drain` seconds, then async ones are cancelled. Answered when all is closed."""
+        """Stop: callbacks that run get `drain` seconds, then async ones are cancelled. Answered when all is closed.
+
+        A later call can only shorten that.
+        """
         self._check_process()
         with self._gate:
-            if self._stop_drain is None:
-                self._stop_drain = drain
+            self._stop_drain = drain if self._stop_drain is None else min(drain, self._stop_drain)
         self._post(self._end)
         return self._ended
 

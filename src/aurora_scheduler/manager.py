@@ -131,7 +131,8 @@ class SchedulerManager:
         """Stop firing, wait up to `drain` seconds for callbacks that run, then cancel async ones, and close.
 
         What cannot be ended is let go of, and recovered at the next start. From any thread or loop, as often as you
-        like; called from inside a callback it returns at once, and the scheduler stops when the callback has ended.
+        like: a later call can only shorten the wait. Called from inside a callback it returns at once, and the
+        scheduler stops when the callback has ended.
         """
         await self._scheduler.stop(drain).wait()
         self._scheduler.join()

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from cli.conftest import on
-
 
 def lines_of(result):
     """What was shown, by the word that each line begins with."""

@@ -41,6 +41,19 @@ async def test_what_runs_is_waited_for_and_written(world):
     assert world.now == START + HOUR + 20 * SECOND
 
 
+@pytest.mark.parametrize(("second", "ends_after"), [(1, 6), (100, 20)])
+async def test_a_later_stop_can_only_shorten_the_wait(world, second, ends_after):
+    job = world.create("slow", "in 1 minute", sleeping(20))
+    await world.start()
+    await world.run(MINUTE // SECOND)
+    world.begin_stop(30)
+    await world.run(5)
+    await world.stop(second)
+    assert world.now == START + MINUTE + ends_after * SECOND
+    last = world.rows(job)[0]
+    assert last.status is (ExecutionStatus.CANCELLED if second == 1 else ExecutionStatus.SUCCEEDED)
+
+
 async def test_while_it_drains_nothing_new_begins(world):
     world.create("slow", "every 1 hour", sleeping(120))
     other = world.create("due while draining", "in 61 minutes", lambda call: None)

@@ -15,6 +15,7 @@ from aurora_scheduler.cli.acting import delete, pause, resume, trigger
 from aurora_scheduler.cli.commands import history, list_jobs, upcoming
 from aurora_scheduler.cli.demo import demo
 from aurora_scheduler.cli.failing import FailingGroup
+from aurora_scheduler.cli.firing import run
 from aurora_scheduler.cli.telling import show, why
 
 __all__ = ["main"]
@@ -44,5 +45,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (list_jobs, show, history, why, upcoming, pause, resume, trigger, delete, demo):
+for command in (run, list_jobs, show, history, why, upcoming, pause, resume, trigger, delete, demo):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -91,7 +92,9 @@ class Engine:
         self._stands_by = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
-        self._drain = 0.0
+        #: Until when, by the monotonic clock, callbacks that run may end by themselves; and the scope of that wait.
+        self._ends_by = math.inf
+        self._draining: trio.CancelScope | None = None
 
     def __repr__(self) -> str:
         role = "owner" if self.is_owner else "standby"
@@ -160,10 +163,12 @@ class Engine:
         )
 
     def stop(self, drain: float) -> None:
-        """Claim nothing more, and give running callbacks `drain` seconds to end. A second call changes nothing."""
-        if not self._stopping.is_set():
-            self._drain = drain
-            self._stopping.set()
+        """Claim nothing more, and give running callbacks `drain` seconds to end. A later call can only shorten that."""
+        ends_by = min(self.clock.monotonic() + drain, self._ends_by)
+        if self._draining is not None:
+            self._draining.deadline -= self._ends_by - ends_by
+        self._ends_by = ends_by
+        self._stopping.set()
 
     def note_changes(self, job_ids: Iterable[str]) -> None:
         """These jobs were changed by a call: their tasks will follow."""
@@ -231,7 +236,7 @@ class Engine:
         """Wait for what runs; then cancel what can be cancelled; then let go of what will not end."""
         with trio.CancelScope(shield=True):
             await self.book.until_claimed()
-        with trio.move_on_after(self._drain):
+        with trio.move_on_after(max(0.0, self._ends_by - self.clock.monotonic())) as self._draining:
             await self.book.until_idle()
         for attempt in self.book.attempts.values():
             attempt.cancel(Reason.STOPPED)

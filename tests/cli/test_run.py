@@ -1,0 +1,135 @@
+"""`aurora run`: a process of its own, which fires until a signal ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aurora_scheduler import ExecutionStatus, SchedulerManager
+from cli.conftest import on
+
+PROGRAM = """
+import time
+
+import trio
+
+from aurora_scheduler import SchedulerManager
+
+manager = SchedulerManager("own.db", timezone="UTC")
+nothing = None
+
+
+@manager.job("every 1 second")
+def tick():
+    return "tick"
+
+
+@manager.job("in 1 second")
+async def slow():
+    print("slow begins", flush=True)
+    await trio.sleep(60)
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Start `aurora run` with these words, in a directory with the module `shop`."""
+    (tmp_path / "shop.py").write_text(PROGRAM)
+    environment = {**os.environ, "AURORA_SCHEDULER_DB": ""}
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "aurora_scheduler.cli", "run", *words]
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def until(process: subprocess.Popen[str], word: str) -> str:
+    """Read lines until one has the word."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if word in line:
+            return line
+    raise AssertionError(f"it ended, and never said {word!r}")
+
+
+def statuses(path: Path, name: str) -> list[ExecutionStatus]:
+    async def look(manager: SchedulerManager) -> list[ExecutionStatus]:
+        return [row.status for row in await manager.get_executions() if row.job_name == name]
+
+    return on(path, look)
+
+
+def test_it_fires_the_jobs_of_a_manager_and_tells_of_each(start, tmp_path):
+    process = start("shop:manager", "--drain", "0")
+    line = until(process, "tick")
+    assert "succeeded" in line
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopping: what runs has 0 ms; a second signal hurries" in errors
+    assert ExecutionStatus.SUCCEEDED in statuses(tmp_path / "own.db", "tick")
+
+
+def test_a_database_alone_is_enough_where_its_callbacks_can_be_imported(start, tmp_path):
+    async def create(manager: SchedulerManager) -> None:
+        await manager.create_job(name="cwd", schedule="every 1 second", callback="os.getcwd")
+
+    on(tmp_path / "jobs.db", create)
+    process = start("--db", "jobs.db")
+    assert str(tmp_path) in until(process, "cwd  ")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_second_signal_hurries(start, tmp_path):
+    process = start("shop:manager", "--drain", "50")
+    until(process, "slow begins")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "stopping" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert statuses(tmp_path / "own.db", "slow")[-1] is ExecutionStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("shop", "'shop' names no manager; accepted: MODULE:NAME, like shop.jobs:manager"),
+        ("nowhere:manager", "module nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        ("shop:absent", "absent in module shop is not there; it must be a SchedulerManager"),
+        ("shop:tick", "tick in module shop is a function; it must be a SchedulerManager"),
+    ],
+)
+def test_what_is_no_manager_is_told(start, named, said):
+    process = start(named)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said in errors
+
+
+def test_a_file_that_is_no_database_is_told_of_without_a_traceback(start, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear all, " * 1000)
+    process = start("--db", "letter.txt")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert "letter.txt" in errors
