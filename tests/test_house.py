@@ -26,7 +26,7 @@ FLOORS = {
     4: {"engine"},
     5: {"host", "runtime"},
     6: {"manager", "preview", "scheduler", "service"},
-    7: {"cli", "testing"},
+    7: {"cli", "programs", "testing"},
 }
 #: `__init__` shows the public names: everything up to this floor is behind it, nobody inside goes through it.
 DOOR_LOOKS_UP_TO = 6
@@ -34,7 +34,7 @@ DOOR_LOOKS_UP_TO = 6
 #: Rooms that never import each other, though their floors would allow it: both see only `ports`.
 STRANGERS = {frozenset({"engine", "stores"})}
 #: What may be imported inside a function: what may not be installed, or takes long and is seldom needed.
-LATE = {"rich", "sqlite_utils"}
+LATE = {"rich", "sqlite_utils", "tomli_w"}
 #: The only doors: library -> the modules that may import it.
 DOORS = {
     "croniter": {"schedules.cron"},

@@ -150,6 +150,14 @@ class SchedulerManager:
         with anyio.CancelScope(shield=True):
             await self.stop(drain=30.0 if exc is None else 5.0)
 
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the whole database, as it is now, to a new file, while everything goes on.
+
+        Raises:
+            StoreError: there is such a file already, or it cannot be made.
+        """
+        await self._scheduler.backup(path).wait()
+
     async def health(self) -> Health:
         """How the scheduler is: `status` is "ok", "standby", "degraded" or "stopped", and `reason` says why.
 

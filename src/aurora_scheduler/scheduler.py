@@ -290,6 +290,13 @@ class Scheduler:
         known, most = _text("job_id", job_id), whole_number("count", count, least=1, most=100_000)
         return self._open_host().read(lambda store: commands.outlook(store, self.clock, known, most))
 
+    def backup(self, path: object) -> Ticket[None]:
+        """Copy the whole database, as it is now, to a new file."""
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise OptionError("path", path, "must be the path of a new file")
+        file = os.fspath(path)
+        return self._open_host().read(lambda store: store.backup(file))
+
     def _before(self, before: object) -> str | int | None:
         if before is None:
             return None

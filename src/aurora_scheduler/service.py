@@ -108,6 +108,14 @@ class CronService:
         """Shut down. Where the block failed, callbacks get 5 seconds instead of 30."""
         self.shutdown(drain=30.0 if exc is None else 5.0)
 
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the whole database, as it is now, to a new file, while everything goes on.
+
+        Raises:
+            StoreError: there is such a file already, or it cannot be made.
+        """
+        self._scheduler.backup(path).result()
+
     def health(self) -> Health:
         """How the service is: `status` is "ok", "standby", "degraded" or "stopped", and `reason` says why.
 

@@ -65,6 +65,7 @@ MANAGER = {
     "cancel_execution": "async (self, execution_id)",
     "get_execution": "async (self, execution_id)",
     "outlook": "async (self, job_id, count=5)",
+    "backup": "async (self, path)",
     "get_executions": "async (self, job_id=None, status=None, limit=100, before=None)",
     "job": "(self, schedule, *, callback_args=None, **options)",
 }
@@ -88,6 +89,7 @@ SERVICE = {
     "cancel_execution": "(self, execution_id)",
     "get_execution": "(self, execution_id)",
     "outlook": "(self, job_id, count=5)",
+    "backup": "(self, path)",
     "get_executions": "(self, job_id=None, status=None, limit=100, before=None)",
 }
 FUNCTIONS = {

@@ -12,11 +12,15 @@ import sys
 import click
 
 from aurora_scheduler.cli.acting import delete, pause, resume, trigger
+from aurora_scheduler.cli.applying import apply, export
 from aurora_scheduler.cli.commands import history, list_jobs, upcoming
 from aurora_scheduler.cli.demo import demo
 from aurora_scheduler.cli.failing import FailingGroup
 from aurora_scheduler.cli.firing import run
+from aurora_scheduler.cli.keeping import backup, doctor
+from aurora_scheduler.cli.moving import import_crontab
 from aurora_scheduler.cli.telling import show, why
+from aurora_scheduler.cli.writing import add, edit
 
 __all__ = ["main"]
 
@@ -32,7 +36,9 @@ def main() -> None:
 
     \b
     Examples:
-      aurora list --db jobs.db
+      aurora add "every 5 minutes" --name look --callback shop.jobs.look
+      aurora run --db jobs.db
+      aurora list
       aurora show nightly
       aurora why nightly --at "2030-05-28 02:00"
       aurora trigger nightly --wait
@@ -45,5 +51,24 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (run, list_jobs, show, history, why, upcoming, pause, resume, trigger, delete, demo):
+for command in (
+    run,
+    add,
+    list_jobs,
+    show,
+    history,
+    why,
+    upcoming,
+    edit,
+    pause,
+    resume,
+    trigger,
+    delete,
+    backup,
+    doctor,
+    apply,
+    export,
+    import_crontab,
+    demo,
+):
     main.add_command(command)

@@ -12,8 +12,8 @@ from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.naming import the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
-from aurora_scheduler.cli.texts import moment, span
-from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row, plain_execution
+from aurora_scheduler.cli.texts import span
+from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row, plain_execution, state_of
 from aurora_scheduler.errors import printable, shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
@@ -44,7 +44,7 @@ def pause(job: str, cancel_running: bool, database: str) -> None:
         await manager.deactivate_job(found.id, cancel_running)
         return await the_job(manager, found.id)
 
-    click.echo(_told(ask(database, put_to_rest)))
+    click.echo(state_of(ask(database, put_to_rest)))
 
 
 @click.command()
@@ -66,7 +66,7 @@ def resume(job: str, database: str) -> None:
     after, fires = ask(database, let_fire)
     if not fires:
         raise Failure(f"job {shown(after.name, 300)} has no firing to come, and stays {after.status}")
-    click.echo(_told(after))
+    click.echo(state_of(after))
 
 
 @click.command()
@@ -138,8 +138,3 @@ def trigger(job: str, wait: bool, timeout: float | None, database: str, as_json:
         state = "does a scheduler fire this database's jobs?" if row.started_at is None else "it still runs"
         raise Failure(f"execution {row.id} has not ended after {after}; {state}")
     raise Failure(f"it {row.status}: {row.error or row.reason or 'no reason was given'}")
-
-
-def _told(job: Job) -> str:
-    then = f"; it fires next at {moment(job.next_run_time)}" if job.next_run_time else ""
-    return printable(f"{job.name} ({job.id}) is {job.status}{then}")

@@ -15,7 +15,7 @@ from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.stores import is_in_use
 
-__all__ = ["ask", "database_option", "file_of"]
+__all__ = ["ask", "database_option", "existing_file", "file_of"]
 
 T = TypeVar("T")
 
@@ -30,24 +30,15 @@ database_option = click.option(
 )
 
 
-def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]]) -> T:
-    """What `question` answers on a manager that is open, and not started.
+def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]], *, makes: bool = False) -> T:
+    """What `question` answers on a manager that is open, and not started. With `makes` a database may come into being.
 
     Raises:
         Failure: there is no such database.
         AuroraError: whatever the database or the question has to say.
     """
     manager = SchedulerManager(database)  # first, as it refuses what cannot name a database
-    file = file_of(database)
-    if file is None:
-        raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
-    if not os.path.exists(file):
-        raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
-    if os.path.isfile(file) and not is_in_use(str(file)):
-        raise Failure(
-            f"no scheduler has ever used the file {shown(str(file), 300)}; "
-            "say by --db which database is meant (nothing was created in this one)"
-        )
+    existing_file(database, or_none=makes)
 
     async def asked() -> T:
         await manager.initialize()
@@ -58,6 +49,26 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]]) -> 
                 await manager.stop(drain=0)
 
     return anyio.run(asked, backend="trio")
+
+
+def existing_file(database: str, *, or_none: bool = False) -> Path:
+    """The file of a database that a scheduler has used; or, where that will do, of one that is not there yet.
+
+    Raises `Failure`.
+    """
+    file = file_of(database)
+    if file is None:
+        raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
+    if not os.path.exists(file):
+        if or_none:
+            return file
+        raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
+    if os.path.isfile(file) and not is_in_use(str(file)):
+        raise Failure(
+            f"no scheduler has ever used the file {shown(str(file), 300)}; "
+            "say by --db which database is meant (nothing was created in this one)"
+        )
+    return file
 
 
 def file_of(database: str) -> Path | None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
+from typing import NoReturn
 
+import anyio
 import click
 
 from aurora_scheduler.cli.asking import ask, database_option
@@ -16,6 +21,7 @@ from aurora_scheduler.cli.views import (
     JOB_COLUMNS,
     execution_row,
     job_row,
+    line_of,
     plain_execution,
     plain_job,
 )
@@ -24,6 +30,9 @@ from aurora_scheduler.model import Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.preview import next_fire_times, parse_schedule
 
 __all__ = ["history", "list_jobs", "upcoming"]
+
+#: How often, in seconds, it is looked what has ended: another process writes it, and the database rings no bell.
+_LOOK_EVERY = 0.5
 
 
 @click.command("list")
@@ -56,8 +65,9 @@ def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool)
     "--status", type=click.Choice([each.value for each in ExecutionStatus]), help="Only executions in this state."
 )
 @click.option("--limit", type=click.IntRange(min=1, max=10**9), default=20, show_default=True, help="How many.")
+@click.option("--follow", is_flag=True, help="Oldest first, and then whatever ends, until Ctrl-C.")
 @json_option
-def history(database: str, job: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def history(database: str, job: str | None, status: str | None, limit: int, follow: bool, as_json: bool) -> None:
     """Show the executions, newest first: what ran, what did not, and why.
 
     \b
@@ -65,6 +75,7 @@ def history(database: str, job: str | None, status: str | None, limit: int, as_j
       aurora history
       aurora history --job nightly --status failed
       aurora history --limit 1000 --json > history.json
+      aurora history --follow
     """
 
     async def executions(manager: SchedulerManager) -> list[Execution]:
@@ -73,6 +84,8 @@ def history(database: str, job: str | None, status: str | None, limit: int, as_j
         found = [row for id_ in await ids_of(manager, job) for row in await manager.get_executions(id_, status, limit)]
         return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
 
+    if follow:
+        ask(database, partial(_follow, executions, as_json))
     rows = ask(database, executions)
     if as_json:
         show_json([plain_execution(row) for row in rows])
@@ -87,6 +100,20 @@ def _read_time(ctx: click.Context, parameter: click.Parameter, text: str | None)
         return None if text is None else datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f'{text!r} is not a time; accepted: "2030-05-28", "2030-05-28 15:00+02:00"') from None
+
+
+async def _follow(
+    executions: Callable[[SchedulerManager], Awaitable[list[Execution]]], as_json: bool, manager: SchedulerManager
+) -> NoReturn:
+    """Show what has ended, and then whatever ends, each once: a line each, also as JSON."""
+    told: set[str] = set()
+    while True:
+        found = await executions(manager)
+        for row in reversed(found):
+            if row.status.is_final and row.id not in told:
+                click.echo(json.dumps(plain_execution(row)) if as_json else line_of(row))
+        told = {row.id for row in found if row.status.is_final}  # older ones are not found again
+        await anyio.sleep(_LOOK_EVERY)
 
 
 @click.command("next")

@@ -14,11 +14,11 @@ import click
 from aurora_scheduler.cli.asking import database_option
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here, manager_named
-from aurora_scheduler.cli.texts import counted, moment, outcome, shortened, span
+from aurora_scheduler.cli.texts import counted, span
+from aurora_scheduler.cli.views import line_of
 from aurora_scheduler.errors import printable
 from aurora_scheduler.events import ExecutionEvent
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.model import Execution
 
 __all__ = ["run"]
 
@@ -115,18 +115,4 @@ async def _say_how_it_is(manager: SchedulerManager, over: anyio.Event) -> None:
 async def _tell(events: AsyncIterable[object]) -> None:
     async for event in events:
         if isinstance(event, ExecutionEvent) and event.execution.status.is_final:
-            click.echo(printable(_line(event.execution)))
-
-
-def _line(row: Execution) -> str:
-    took = None if row.started_at is None or row.finished_at is None else row.finished_at - row.started_at
-    said = row.error or (outcome(row.result) if row.result is not None else row.reason)
-    parts = [
-        moment(row.finished_at),
-        f"{row.status:<9}",
-        row.job_name,
-        *([f"(attempt {row.attempt})"] if row.attempt > 1 else []),
-        *([span(took)] if took is not None else []),
-        *([shortened(said)] if said else []),
-    ]
-    return "  ".join(parts)
+            click.echo(line_of(event.execution))

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from aurora_scheduler.cli.texts import moment, outcome, shortened, span
+from aurora_scheduler.errors import printable
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, Execution, Job, Policies
 from aurora_scheduler.options import FIELDS
@@ -16,10 +17,12 @@ __all__ = [
     "JOB_COLUMNS",
     "execution_row",
     "job_row",
+    "line_of",
     "options_said",
     "plain_change",
     "plain_execution",
     "plain_job",
+    "state_of",
 ]
 
 JOB_COLUMNS = ("name", "schedule", "status", "next firing", "last run", "last result", "id")
@@ -39,6 +42,12 @@ def job_row(job: Job) -> list[str]:
     ]
 
 
+def state_of(job: Job) -> str:
+    """How a job is, in a line."""
+    then = f"; it fires next at {moment(job.next_run_time)}" if job.next_run_time else ""
+    return printable(f"{job.name} ({job.id}) is {job.status}{then}")
+
+
 def execution_row(execution: Execution) -> list[str]:
     """A line of `aurora history`."""
     began, ended = execution.started_at, execution.finished_at
@@ -55,6 +64,21 @@ def execution_row(execution: Execution) -> list[str]:
         span(ended - began) if began is not None and ended is not None else "",
         shortened(said or ""),
     ]
+
+
+def line_of(row: Execution) -> str:
+    """An execution that has ended, in a line."""
+    took = None if row.started_at is None or row.finished_at is None else row.finished_at - row.started_at
+    said = row.error or (outcome(row.result) if row.result is not None else row.reason)
+    parts = [
+        moment(row.finished_at),
+        f"{row.status:<9}",
+        row.job_name,
+        *([f"(attempt {row.attempt})"] if row.attempt > 1 else []),
+        *([span(took)] if took is not None else []),
+        *([shortened(said)] if said else []),
+    ]
+    return printable("  ".join(parts))
 
 
 def plain_job(job: Job) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreC
 from aurora_scheduler.stores.faults import name_of
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
-__all__ = ["TABLES", "has_begun", "inspect", "migrate"]
+__all__ = ["KNOWN", "TABLES", "has_begun", "inspect", "migrate", "steps_of"]
 
 TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
 
@@ -122,6 +122,13 @@ def inspect(connection: sqlite3.Connection, path: str) -> bool:
         return True
     see_that_all_is_there(connection, path)
     return False
+
+
+def steps_of(connection: sqlite3.Connection, path: str) -> list[str]:
+    """The steps of our schema that there are in the database. Reads only. Raises as `inspect`."""
+    inspect(connection, path)
+    kinds = _kinds(connection)
+    return _applied(connection, path, kinds[_LEDGER]) if _LEDGER in kinds else []
 
 
 def see_that_all_is_there(connection: sqlite3.Connection, path: str) -> None:

@@ -1,0 +1,116 @@
+"""Jobs as a TOML file says them: read into what `create_jobs` takes, and written from what is stored.
+
+[jobs.report]                      # the job's id
+schedule = "0 2 * * *"
+callback = "shop.jobs.report"
+callback_args = { days = 7 }
+max_retries = 5                    # and any other option
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.definition import NewJob
+from aurora_scheduler.errors import shown
+from aurora_scheduler.model import Job, Policies
+from aurora_scheduler.options import FIELDS
+
+__all__ = ["read_jobs", "said_of", "written"]
+
+_NEEDED = ("schedule", "callback")
+#: Arguments that TOML cannot say, as it has no null.
+_AS_JSON = "callback_args_json"
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def read_jobs(text: str) -> dict[str, NewJob]:
+    """The jobs that a file says, by their ids; each is to be made, or made as it is said. Raises `Failure`."""
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Failure(f"it is no TOML: {error}") from error
+    jobs = said.pop("jobs", {})
+    if said or not isinstance(jobs, dict):
+        found = ", ".join(map(shown, said)) or "a list of jobs"
+        raise Failure(f"it holds {found}; accepted: tables [jobs.ID], each with schedule and callback")
+    return {job_id: _job(job_id, table) for job_id, table in jobs.items()}
+
+
+def _job(job_id: str, table: Any) -> NewJob:
+    if not isinstance(table, dict) or not all(name in table for name in _NEEDED):
+        raise Failure(f"[jobs.{job_id}] lacks one of {', '.join(_NEEDED)}")
+    said = dict(table)
+    for option in ("job_id", "if_exists"):
+        if option in said:
+            raise Failure(f"[jobs.{job_id}] says {option}: its id is in the brackets, and it is made as it is said")
+    args = said.pop("callback_args", None)
+    if _AS_JSON in said:
+        args = json.loads(said.pop(_AS_JSON))
+    return NewJob(
+        name=said.pop("name", job_id),
+        schedule=said.pop("schedule"),
+        callback=said.pop("callback"),
+        callback_args=args,
+        **said,
+        job_id=job_id,
+        if_exists="update",
+    )
+
+
+def written(jobs: Iterable[Job]) -> dict[str, Any]:
+    """What a file says of these jobs."""
+    return {"jobs": {job.id: said_of(job) for job in jobs}}
+
+
+def said_of(job: Job) -> dict[str, Any]:
+    """A job as a file says it: what is as for any other job is left out."""
+    args = dict(job.callback_args)
+    has_null = "null" in json.dumps(args) and _has_none(args)
+    return {
+        **({"name": job.name} if job.name != job.id else {}),
+        "schedule": job.schedule_value,
+        "timezone": job.timezone,
+        "callback": str(job.callback),
+        **({_AS_JSON: json.dumps(args)} if has_null else {"callback_args": args} if args else {}),
+        **({"tags": list(job.tags)} if job.tags else {}),
+        **_options(job),
+    }
+
+
+def _options(job: Job) -> Mapping[str, Any]:
+    plain = Policies()
+    return {
+        option: _value(getattr(job, option))
+        for option, field in FIELDS.items()
+        if getattr(job.policies, field) != getattr(plain, field) and getattr(job, option) is not None
+    }
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return _duration(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return [_value(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _duration(length: timedelta) -> str | float:
+    """In words where it is a whole number of something, else in seconds."""
+    seconds = length.total_seconds()
+    for unit, size in _UNITS:
+        if seconds and seconds % size == 0:
+            number = int(seconds // size)
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return seconds
+
+
+def _has_none(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_none, value.values()))
+    return any(map(_has_none, value)) if isinstance(value, list) else value is None

@@ -1,0 +1,180 @@
+"""`aurora import-crontab`: a crontab's lines as jobs."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aurora_scheduler.cli.asking import ask, database_option
+from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.plain import json_option, show_json
+from aurora_scheduler.cli.tables import show_table
+from aurora_scheduler.cli.texts import counted, shortened
+from aurora_scheduler.definition import NewJob
+from aurora_scheduler.errors import AuroraError, shown
+from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.preview import parse_schedule
+
+__all__ = ["import_crontab"]
+
+#: Directories and files whose lines name a user.
+_SYSTEM = (Path("/etc/crontab"), Path("/etc/cron.d"))
+#: Variables that are cron's own, and none of the command's.
+_CRONS_OWN = ("CRON_TZ", "MAILTO", "MAILFROM", "SHELL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Imported:
+    line: CronLine
+    job: NewJob
+    job_id: str
+    name: str
+    notes: tuple[str, ...]
+
+
+@click.command("import-crontab")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--system/--user", "is_system", default=None, help="Whether lines name a user.  [default: those of /etc do]"
+)
+@click.option("--tz", metavar="ZONE", help="The time zone where CRON_TZ says none.  [default: the machine's own]")
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@database_option
+@json_option
+def import_crontab(
+    file: str, is_system: bool | None, tz: str | None, dry_run: bool, database: str, as_json: bool
+) -> None:
+    """Make a job of every line of the crontab FILE that can be one; the others are told of, with the reason.
+
+    A file that is imported again changes the jobs that it made, and makes no second ones. As under cron, a command that
+    fails is not tried again; unlike there, it does not begin while it still runs, and what came due while the machine
+    was off runs once when it is back. A missing database is made.
+
+    \b
+    Examples:
+      crontab -l | aurora import-crontab - --dry-run
+      aurora import-crontab /etc/cron.d/sysstat --db jobs.db
+    """
+    path = Path(file)
+    if is_system is None:
+        is_system = any(path.resolve().is_relative_to(place) for place in _SYSTEM)
+    try:
+        with click.open_file(file, encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+    except OSError as error:
+        raise Failure(f"{shown(file, 300)} cannot be read: {error}") from error
+    origin = "crontab" if file == "-" else path.name
+    taken: set[str] = set()
+    found = [_read(line, origin, tz, taken) for line in read_crontab(text, has_user=is_system)]
+    jobs = [each.job for each in found if isinstance(each, _Imported)]
+    if jobs and not dry_run:
+
+        async def create(manager: SchedulerManager) -> None:
+            await manager.create_jobs(jobs)
+
+        ask(database, create, makes=True)
+    if as_json:
+        show_json([_plain(each) for each in found])
+        return
+    show_table(("line", "schedule", "job", "found"), [_row(each) for each in found])
+    verb = "would be imported" if dry_run else "imported"
+    click.echo(f"{counted(len(jobs), 'job')} {verb}, {counted(len(found) - len(jobs), 'line')} refused", err=True)
+
+
+def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[str]) -> _Imported | NotImported:
+    if isinstance(line, NotImported):
+        return line
+    zone = line.timezone or tz
+    text = f"{line.schedule} {line.command}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return NotImported(number=line.number, text=text, reason="its command is no text in UTF-8")
+    try:
+        parse_schedule(line.schedule, zone)
+        name = _name(line.command)
+        job_id = _id(origin, line, taken)
+        said: dict[str, Any] = {} if zone is None else {"timezone": zone}
+        job = NewJob(
+            name=name,
+            schedule=line.schedule,
+            callback="aurora_scheduler.programs.run",
+            callback_args=_arguments(line),
+            job_id=job_id,
+            if_exists="update",
+            tags=["crontab", origin],
+            max_retries=0,
+            on_exhausted="continue",
+            **said,
+        )
+    except AuroraError as error:
+        return NotImported(number=line.number, text=text, reason=str(error))
+    return _Imported(line=line, job=job, job_id=job_id, name=name, notes=tuple(_notes(line)))
+
+
+def _arguments(line: CronLine) -> dict[str, Any]:
+    command = [line.shell, "-c", line.command]
+    if line.user is not None and line.user != getpass.getuser():
+        command = ["runuser", "-u", line.user, "--", *command]
+    variables = {name: value for name, value in line.variables.items() if name not in _CRONS_OWN}
+    said = {"environment": variables, "directory": variables.get("HOME"), "stdin": line.stdin}
+    return {"command": command} | {name: value for name, value in said.items() if value}
+
+
+def _notes(line: CronLine) -> list[str]:
+    mail = line.variables.get("MAILTO")
+    return [
+        *([f"nothing is mailed to {mail}: the output is in the history"] if mail else []),
+        *([f"by runuser as {line.user}"] if line.user is not None and line.user != getpass.getuser() else []),
+    ]
+
+
+def _name(command: str) -> str:
+    """What people call it: the program, where one can be told; else how the command begins."""
+    words = [word for word in command.split() if "=" not in word and not word.startswith(("-", "[", "(", "{"))]
+    programs = [word for word in words if "/" in word and word[-1] not in ";/"]
+    name = os.path.basename(programs[0]) if programs else (words or command.split())[0]
+    printable = "".join(char for char in name if char.isprintable())
+    return shortened(printable or "command", 60)
+
+
+def _id(origin: str, line: CronLine, taken: set[str]) -> str:
+    """The same for the same line of the same file, wherever in it that stands."""
+    key = "\0".join((line.schedule, line.user or "", line.command, line.stdin))
+    digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=5).hexdigest()
+    base = f"crontab:{shortened(origin, 100)}:{digest}"
+    job_id, again = base, 1
+    while job_id in taken:  # the very same line twice
+        again += 1
+        job_id = f"{base}:{again}"
+    taken.add(job_id)
+    return job_id
+
+
+def _row(found: _Imported | NotImported) -> list[str]:
+    if isinstance(found, NotImported):
+        return [str(found.number), "", shortened(found.text, 60), f"refused: {found.reason}"]
+    told = "; ".join(["ok", *found.notes])
+    return [str(found.line.number), found.line.schedule, found.name, told]
+
+
+def _plain(found: _Imported | NotImported) -> dict[str, Any]:
+    if isinstance(found, NotImported):
+        return {"line": found.number, "state": "refused", "text": found.text, "reason": found.reason}
+    return {
+        "line": found.line.number,
+        "state": "imported",
+        "schedule": found.line.schedule,
+        "timezone": found.line.timezone,
+        "name": found.name,
+        "id": found.job_id,
+        "callback_args": _arguments(found.line),
+        "notes": list(found.notes),
+    }

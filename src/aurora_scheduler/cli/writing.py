@@ -1,0 +1,169 @@
+"""`aurora add`, `aurora edit`: jobs made and changed, checked as in a program."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from aurora_scheduler.cli.asking import ask, database_option
+from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.importing import import_from_here
+from aurora_scheduler.cli.naming import the_job
+from aurora_scheduler.cli.plain import json_option, show_json
+from aurora_scheduler.cli.saying import read_pairs, read_texts
+from aurora_scheduler.cli.views import plain_job, state_of
+from aurora_scheduler.definition import IF_EXISTS
+from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.model import Job
+
+__all__ = ["add", "edit"]
+
+#: The callback of jobs that are a command.
+_PROGRAM = "aurora_scheduler.programs.run"
+
+tz_option = click.option(
+    "--tz", metavar="ZONE", help="Its time zone, like Europe/Berlin.  [default: the machine's own]"
+)
+tag_option = click.option("--tag", "tags", multiple=True, help="A tag; can be given again.")
+args_option = click.option(
+    "--arg",
+    "args",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=read_pairs,
+    help="An argument of the callback; can be given again. A value that is JSON is that.",
+)
+options_option = click.option(
+    "--set",
+    "options",
+    metavar="OPTION=VALUE",
+    multiple=True,
+    callback=read_pairs,
+    help='An option, like max_retries=3 or timeout="5 minutes"; can be given again.',
+)
+
+
+@click.command()
+@click.argument("schedule")
+@click.option("--name", required=True, help="What people call the job.")
+@click.argument("command", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--callback", metavar="MODULE.FUNCTION", help="What it calls; or say a command after --.")
+@args_option
+@click.option("--shell", is_flag=True, help="Have /bin/sh read the command, which is one text then.")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, callback=read_texts, help="A variable for the command.")
+@click.option("--cwd", metavar="DIRECTORY", help="Where the command runs.  [default: where the scheduler does]")
+@click.option("--id", "job_id", help="Its id.  [default: a new one]")
+@click.option("--if-exists", type=click.Choice(IF_EXISTS), help="What to do where there is a job of this id.")
+@tz_option
+@tag_option
+@options_option
+@database_option
+@json_option
+def add(
+    schedule: str,
+    command: tuple[str, ...],
+    name: str,
+    callback: str | None,
+    args: dict[str, Any],
+    shell: bool,
+    env: dict[str, str],
+    cwd: str | None,
+    job_id: str | None,
+    if_exists: str | None,
+    tz: str | None,
+    tags: tuple[str, ...],
+    options: dict[str, Any],
+    database: str,
+    as_json: bool,
+) -> None:
+    """Add a job that fires by SCHEDULE, and calls MODULE.FUNCTION or runs a COMMAND. A missing database is made.
+
+    Modules of the current directory can be imported, here as by `aurora run`. A command is run without a shell.
+
+    \b
+    Examples:
+      aurora add "every 5 minutes" --name look --callback shop.jobs.look
+      aurora add "0 2 * * *" --name report --callback shop.jobs.report --arg days=7 --tz Europe/Berlin
+      aurora add "every 5 minutes" --name disk --set timeout="1 minute" -- df -h /
+      aurora add "0 3 * * *" --name tidy --shell -- "find /tmp/shop -mtime +7 | xargs rm -f"
+      aurora add "every 1 hour" --name fetch --callback shop.jobs.fetch --set max_retries=5 --set timeout="2 minutes"
+    """
+    import_from_here()
+    if (callback is None) == (not command):
+        raise click.UsageError("say what it does: either --callback MODULE.FUNCTION, or a command after --")
+    if callback is None:
+        callback, args = _PROGRAM, _program(command, shell, env, cwd)
+    said = {"job_id": job_id, "if_exists": if_exists, "timezone": tz, "tags": list(tags) or None}
+    given = {option: value for option, value in said.items() if value is not None}
+
+    async def create(manager: SchedulerManager) -> Job:
+        id_ = await manager.create_job(
+            name=name, schedule=schedule, callback=callback, callback_args=args, **given, **options
+        )
+        return await the_job(manager, id_)
+
+    _show(ask(database, create, makes=True), as_json)
+
+
+def _program(command: tuple[str, ...], shell: bool, env: dict[str, str], cwd: str | None) -> dict[str, Any]:
+    """The arguments of the callback that runs a program."""
+    if shell and len(command) != 1:
+        raise click.UsageError("with --shell the command is one text: quote it")
+    said = {"environment": env or None, "directory": None if cwd is None else os.path.abspath(cwd)}
+    told = {name: value for name, value in said.items() if value is not None}
+    return {"command": command[0] if shell else list(command), **told}
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.option("--name", help="Another name.")
+@click.option("--schedule", help="Another schedule, which counts from now.")
+@click.option("--callback", metavar="MODULE.FUNCTION", help="Another callback.")
+@args_option
+@tz_option
+@tag_option
+@options_option
+@database_option
+@json_option
+def edit(
+    job: str,
+    name: str | None,
+    schedule: str | None,
+    callback: str | None,
+    args: dict[str, Any],
+    tz: str | None,
+    tags: tuple[str, ...],
+    options: dict[str, Any],
+    database: str,
+    as_json: bool,
+) -> None:
+    """Change JOB, by its id or name; what is not said stays as it is, and so does its history.
+
+    Arguments that are given take the place of those of their names. Tags that are given take the place of all.
+
+    \b
+    Examples:
+      aurora edit report --schedule "every weekday at 7:30"
+      aurora edit fetch --arg retries=3 --set timeout=null
+    """
+    import_from_here()
+    said = {"name": name, "schedule": schedule, "callback": callback, "timezone": tz, "tags": list(tags) or None}
+    changes = {what: value for what, value in said.items() if value is not None} | options
+    if not (changes or args):
+        raise Failure("nothing was said that is to change; `aurora edit --help` shows what can")
+
+    async def change(manager: SchedulerManager) -> Job:
+        found = await the_job(manager, job)
+        with_args = {"callback_args": {**found.callback_args, **args}} if args else {}
+        return await manager.update_job(found.id, **changes, **with_args)
+
+    _show(ask(database, change), as_json)
+
+
+def _show(job: Job, as_json: bool) -> None:
+    if as_json:
+        show_json(plain_job(job))
+    else:
+        click.echo(state_of(job))
