@@ -120,7 +120,7 @@ def test_each_line_becomes_a_job_that_runs(aurora, tmp_path):
         "GREETING=hello\nMAILTO=me\n0 9 * * * echo $GREETING; cat%from stdin\n@reboot begin\n"
     )
     good, refused = imported(aurora, "tab", "--tz", "Europe/Berlin")
-    assert (good["state"], good["schedule"], good["name"]) == ("imported", "0 9 * * *", "echo")
+    assert (good["state"], good["schedule"], good["name"]) == ("imported", "0 9 * * *", "cat")
     assert good["notes"] == ["nothing is mailed to me: the output is in the history"]
     assert (refused["line"], refused["state"]) == (4, "refused")
     row = on(tmp_path / "jobs.db", lambda manager: manager.run_job(good["id"], wait=True))
@@ -150,6 +150,23 @@ def test_a_dry_run_makes_nothing(aurora, tmp_path):
     assert imported(aurora, "tab", "--dry-run")[0]["state"] == "imported"
     assert not (tmp_path / "jobs.db").exists()
     assert "1 job would be imported, 0 lines refused" in aurora("import-crontab", "tab", "--dry-run").stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("/usr/bin/look --all", "look"),
+        ("cd / && run-parts --report /etc/cron.hourly", "run-parts"),
+        ("test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }", "run-parts"),
+        ("[ -x /usr/lib/php/clean ] && if [ ! -d /run/systemd/system ]; then /usr/lib/php/clean; fi", "clean"),
+        ("test -e /run/systemd/system || MODE=1 /usr/lib/e2fsprogs/scrub -A", "scrub"),
+        ("find /tmp -mtime +7 | xargs rm -f", "find"),
+        ("A=1", "A=1"),
+    ],
+)
+def test_a_job_is_called_what_does_its_work(aurora, tmp_path, command, name):
+    (tmp_path / "tab").write_text(f"0 9 * * * {command}\n")
+    assert imported(aurora, "tab", "--dry-run")[0]["name"] == name
 
 
 def test_another_user_is_said_to_be_another(aurora, tmp_path):

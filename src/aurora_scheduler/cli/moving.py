@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ __all__ = ["import_crontab"]
 _SYSTEM = (Path("/etc/crontab"), Path("/etc/cron.d"))
 #: Variables that are cron's own, and none of the command's.
 _CRONS_OWN = ("CRON_TZ", "MAILTO", "MAILFROM", "SHELL")
+
+#: What a shell's text is made of: what joins commands, what may stand before one, and what is none.
+_JOINS = re.compile(r"&&|\|\||;")
+_ASSIGNMENT = re.compile(r"\w+=")
+_BEFORE = {"if", "then", "elif", "else", "do", "while", "!", "{", "(", "exec", "nice", "nohup", "sudo"}
+_NO_PROGRAMS = {"fi", "done", "esac", "}", ")", "[", "[[", "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +144,16 @@ def _notes(line: CronLine) -> list[str]:
 
 
 def _name(command: str) -> str:
-    """What people call it: the program, where one can be told; else how the command begins."""
-    words = [word for word in command.split() if "=" not in word and not word.startswith(("-", "[", "(", "{"))]
-    programs = [word for word in words if "/" in word and word[-1] not in ";/"]
-    name = os.path.basename(programs[0]) if programs else (words or command.split())[0]
-    printable = "".join(char for char in name if char.isprintable())
-    return shortened(printable or "command", 60)
+    """What people call it: the program that does the work, which is mostly the last, after conditions."""
+    for part in reversed(_JOINS.split(command)):
+        words = [word for word in part.split() if word not in _BEFORE and not _ASSIGNMENT.match(word)]
+        if words and words[0] not in _NO_PROGRAMS:
+            return _printable(os.path.basename(words[0]))
+    return _printable(command.split()[0])
+
+
+def _printable(name: str) -> str:
+    return shortened("".join(char for char in name if char.isprintable()).strip() or "command", 60)
 
 
 def _id(origin: str, line: CronLine, taken: set[str]) -> str:
