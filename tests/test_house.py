@@ -34,7 +34,7 @@ DOOR_LOOKS_UP_TO = 6
 #: Rooms that never import each other, though their floors would allow it: both see only `ports`.
 STRANGERS = {frozenset({"engine", "stores"})}
 #: What may be imported inside a function: what may not be installed, or takes long and is seldom needed.
-LATE = {"rich", "sqlite_utils", "tomli_w"}
+LATE = {"rich", "sqlalchemy", "sqlite_utils", "tomli_w"}
 #: The only doors: library -> the modules that may import it.
 DOORS = {
     "croniter": {"schedules.cron"},

@@ -1,4 +1,4 @@
-"""`aurora import-crontab`: a crontab's lines as jobs."""
+"""`aurora import-crontab`, `aurora import-apscheduler`: what others fire, as jobs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from aurora_scheduler.cli.apscheduler import Carried, NotCarried, carried, stored_jobs
 from aurora_scheduler.cli.asking import ask, database_option
 from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
 from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.importing import import_from_here
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import counted, shortened
-from aurora_scheduler.definition import NewJob
+from aurora_scheduler.clock import SystemClock
+from aurora_scheduler.definition import NewJob, declare, refuse_never
 from aurora_scheduler.errors import AuroraError, shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.preview import parse_schedule
+from aurora_scheduler.schedules import local_zone_name
 
-__all__ = ["import_crontab"]
+__all__ = ["import_apscheduler", "import_crontab"]
 
 #: Directories and files whose lines name a user.
 _SYSTEM = (Path("/etc/crontab"), Path("/etc/cron.d"))
@@ -93,6 +98,77 @@ def import_crontab(
     show_table(("line", "schedule", "job", "found"), [_row(each) for each in found])
     verb = "would be imported" if dry_run else "imported"
     click.echo(f"{counted(len(jobs), 'job')} {verb}, {counted(len(found) - len(jobs), 'line')} refused", err=True)
+
+
+@click.command("import-apscheduler")
+@click.argument("url")
+@click.option("--table", default="apscheduler_jobs", show_default=True, help="The table of its SQLAlchemyJobStore.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@database_option
+@json_option
+def import_apscheduler(url: str, table: str, dry_run: bool, database: str, as_json: bool) -> None:
+    """Make jobs of those that APScheduler 3 has in its SQLAlchemyJobStore at URL; what cannot be one is told of.
+
+    Its jobs are pickles: call this in the environment of the program that has them, and only for a database that you
+    trust. They keep their ids, and what is paused stays so. Nothing is changed there. A missing database is made.
+
+    \b
+    Examples:
+      aurora import-apscheduler sqlite:///apscheduler.db --dry-run
+      aurora import-apscheduler postgresql://localhost/shop --db jobs.db
+    """
+    import_from_here()
+    found = [_checked(carried(job_id, pickled)) for job_id, pickled in stored_jobs(url, table)]
+    jobs = [each for each in found if isinstance(each, Carried)]
+    if jobs and not dry_run:
+
+        async def create(manager: SchedulerManager) -> None:
+            there = {job.id for job in await manager.get_all_jobs()}
+            await manager.create_jobs([each.job for each in jobs])
+            for each in jobs:
+                if each.is_paused and each.job_id not in there:
+                    await manager.deactivate_job(each.job_id)
+
+        ask(database, create, makes=True)
+    if as_json:
+        show_json([_plain_job(each) for each in found])
+        return
+    rows = [
+        [each.job_id, each.job.schedule, "; ".join(["paused" if each.is_paused else "ok", *each.notes])]
+        if isinstance(each, Carried)
+        else [each.job_id, "", f"refused: {each.reason}"]
+        for each in found
+    ]
+    show_table(("job", "schedule", "found"), rows)
+    verb = "would be imported" if dry_run else "imported"
+    click.echo(f"{counted(len(jobs), 'job')} {verb}, {len(found) - len(jobs):,} refused", err=True)
+
+
+def _checked(found: Carried | NotCarried) -> Carried | NotCarried:
+    """Refused, too, where it is refused when it is made."""
+    if isinstance(found, Carried):
+        clock = SystemClock()
+        try:
+            refuse_never(declare(found.job, now=clock.now(), new_id=clock.new_id, timezone=local_zone_name()).job)
+        except AuroraError as error:
+            return NotCarried(job_id=found.job_id, reason=str(error))
+    return found
+
+
+def _plain_job(found: Carried | NotCarried) -> dict[str, Any]:
+    if isinstance(found, NotCarried):
+        return {"id": found.job_id, "state": "refused", "reason": found.reason}
+    options = {name: str(value) if isinstance(value, datetime) else value for name, value in found.job.options.items()}
+    return {
+        "id": found.job_id,
+        "state": "imported",
+        "is_paused": found.is_paused,
+        "schedule": found.job.schedule,
+        "callback": found.job.callback,
+        "callback_args": found.job.callback_args,
+        "options": options,
+        "notes": list(found.notes),
+    }
 
 
 def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[str]) -> _Imported | NotImported:
