@@ -4,7 +4,7 @@ All blocks of a page share one namespace and one asyncio loop, so that a page ma
 
 - a block whose first line is a file name (`# my_callbacks.py`) is written to that file, and imported at once;
 - a block with `if __name__ == "__main__":` is written to its file, or to `script.py`, and run as a program of its own;
-- a block of TOML or of a crontab whose first line is a file name is written to that file;
+- a block of TOML or of text whose first line is a file name is written to that file;
 - of a `console` block the lines `$ aurora …` are run, each by a shell; what would go on for ever is ended by Ctrl-C.
 
 The page gets a process to itself, since a scheduler is a thing of the whole process. A traceback names the page and
@@ -65,7 +65,7 @@ def blocks_of(page: Path) -> list[Block]:
             if token.info.strip() != "python":
                 raise ValueError(f"{page}:{token.map[0] + 1}: spell it ```python, or it is not run: ```{token.info}")
             found.append(Block(token.map[0] + 2, token.content))
-        elif token.type == "fence" and token.map is not None and token.info.strip() in ("console", "toml", "crontab"):
+        elif token.type == "fence" and token.map is not None and token.info.strip() in ("console", "toml", "text"):
             block = Block(token.map[0] + 2, token.content, token.info.strip())
             if block.commands or (block.kind != "console" and block.file):
                 found.append(block)
