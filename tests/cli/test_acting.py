@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -63,13 +65,27 @@ def test_trigger_waits_for_what_it_comes_to(aurora, database, fired):
     failed = aurora("trigger", "second", "--wait", "--db", database)
     assert failed.exit_code == 1
     assert "failed" in failed.stdout
-    assert failed.stderr.startswith("aurora: it failed: ")
+    assert failed.stderr.startswith("aurora: failed: ")
 
 
 def test_where_nobody_fires_waiting_comes_to_an_end_and_says_so(aurora, database):
     result = aurora("trigger", "first", "--wait", "--timeout", "0.3", "--db", database)
     assert result.exit_code == 1
-    assert "has not ended after 300 ms; does a scheduler fire this database's jobs?" in result.stderr
+    assert "has not ended after 300 ms; it runs as soon as a scheduler fires this database's jobs" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["trigger", "first", "--wait", "--timeout"], ["run", "--drain"]])
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_what_is_no_number_of_seconds_is_wrong_usage(aurora, database, command, seconds):
+    assert aurora(*command, seconds, "--db", database).exit_code == 2
+
+
+def test_an_unresolved_job_is_not_resumed_and_the_reason_is_told(aurora, database):
+    with closing(sqlite3.connect(database)) as sql, sql:
+        sql.execute("UPDATE aurora_jobs SET status = 'unresolved', status_reason = 'gone', callback_module = 'no.such'")
+    result = aurora("resume", "first", "--db", database)
+    assert result.exit_code == 1
+    assert "job 'hello' is unresolved: gone; when it is there" in result.stderr
 
 
 def test_a_running_scheduler_follows_what_is_done(aurora, database, fired):

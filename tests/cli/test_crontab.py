@@ -145,6 +145,24 @@ def test_to_import_again_changes_nothing_and_makes_no_second_jobs(aurora, tmp_pa
     assert [job.next_run_time for job in after] == [job.next_run_time for job in before]
 
 
+def test_the_job_of_a_line_that_is_gone_is_told_of_and_pruned_where_that_is_said(aurora, tmp_path):
+    (tmp_path / "tab").write_text("5 9 * * * one\n6 9 * * * two\n")
+    _, old = imported(aurora, "tab")
+    (tmp_path / "other").write_text("1 1 * * * other\n")
+    imported(aurora, "other")
+    (tmp_path / "tab").write_text("5 9 * * * one\n7 9 * * * two\n")
+    *_, left = imported(aurora, "tab", "--dry-run")
+    assert left == {"state": "left", "id": old["id"], "name": "two"}
+    assert imported(aurora, "tab")[-1] == left
+    assert (
+        f"left: its line is not there any more ({old['id']})"
+        in aurora("import-crontab", "tab", "--db", "jobs.db").stdout
+    )
+    assert imported(aurora, "tab", "--prune")[-1]["state"] == "deleted"
+    jobs = on(tmp_path / "jobs.db", lambda manager: manager.get_all_jobs())
+    assert sorted(job.schedule_value for job in jobs) == ["1 1 * * *", "5 9 * * *", "7 9 * * *"]
+
+
 def test_a_dry_run_makes_nothing(aurora, tmp_path):
     (tmp_path / "tab").write_text("0 9 * * * one\n")
     assert imported(aurora, "tab", "--dry-run")[0]["state"] == "imported"

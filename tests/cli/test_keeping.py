@@ -98,6 +98,15 @@ def test_a_database_that_there_is_not_is_not_made(aurora, tmp_path, command):
     assert not (tmp_path / "nowhere.db").exists()
 
 
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["list"], ["add", "every 1 hour", "--name", "x", "--callback", "os.getcwd"]]
+)
+def test_a_directory_is_no_database(aurora, command):
+    result = aurora(*command, "--db", ".")
+    assert result.exit_code == 1
+    assert "is a directory" in result.stderr
+
+
 def test_the_facades_make_backups_too(tmp_path):
     async def copy(manager):
         await manager.create_job(name="j", schedule="every 1 hour", callback="os.getcwd", job_id="j")

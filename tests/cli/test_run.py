@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,23 @@ def test_a_database_alone_is_enough_where_its_callbacks_can_be_imported(start, t
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_where_nobody_reads_what_it_tells_the_jobs_go_on(start, tmp_path):
+    process = start("shop:manager", "--drain", "0")
+    until(process, "tick")
+    assert process.stdout is not None
+    process.stdout.close()
+    before = len(statuses(tmp_path / "own.db", "tick"))
+    give_up = time.monotonic() + 60
+    while len(statuses(tmp_path / "own.db", "tick")) < before + 3:
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    assert process.returncode == 0
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
 
 
 def test_a_second_signal_hurries(start, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -65,6 +67,13 @@ def test_a_file_of_somebody_elses_is_left_alone(aurora, tmp_path):
     result = aurora("add", "every 1 hour", *LOOK, "--db", "letter.txt")
     assert result.exit_code == 1
     assert (tmp_path / "letter.txt").read_text().startswith("dear all")
+
+
+def test_several_that_make_the_same_database_at_once_all_add_their_job(tmp_path):
+    command = [sys.executable, "-m", "aurora_scheduler.cli", "add", "every 1 hour", *LOOK, "--db", "new.db"]
+    processes = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    assert len(on(tmp_path / "new.db", lambda manager: manager.get_all_jobs())) == 4
 
 
 def test_edit_changes_what_is_said_and_nothing_else(aurora, database):

@@ -11,12 +11,13 @@ from aurora_scheduler.cli.asking import ask, database_option
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.naming import the_job
 from aurora_scheduler.cli.plain import json_option, show_json
+from aurora_scheduler.cli.saying import SECONDS
 from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import span
 from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row, plain_execution, state_of
 from aurora_scheduler.errors import printable, shown
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.model import Execution, ExecutionStatus, Job
+from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
 
 __all__ = ["delete", "pause", "resume", "trigger"]
 
@@ -64,6 +65,9 @@ def resume(job: str, database: str) -> None:
         return await the_job(manager, found.id), fires
 
     after, fires = ask(database, let_fire)
+    if after.status is JobStatus.UNRESOLVED:
+        told = f"job {shown(after.name, 300)} is unresolved: {after.status_reason}"
+        raise Failure(f"{told}; when it is there, a scheduler that fires finds it within a minute, or at its start")
     if not fires:
         raise Failure(f"job {shown(after.name, 300)} has no firing to come, and stays {after.status}")
     click.echo(state_of(after))
@@ -99,9 +103,7 @@ def delete(job: str, yes: bool, database: str) -> None:
 @click.command()
 @job_argument
 @click.option("--wait", is_flag=True, help="Until it has ended; exit code 1 unless it succeeded.")
-@click.option(
-    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0), help="With --wait: how long at most.  [default: ever]"
-)
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: how long at most.  [default: ever]")
 @database_option
 @json_option
 def trigger(job: str, wait: bool, timeout: float | None, database: str, as_json: bool) -> None:
@@ -135,6 +137,7 @@ def trigger(job: str, wait: bool, timeout: float | None, database: str, as_json:
         return
     if not row.status.is_final:
         after = span(timedelta(seconds=timeout or 0))
-        state = "does a scheduler fire this database's jobs?" if row.started_at is None else "it still runs"
+        waits = "it runs as soon as a scheduler fires this database's jobs: does one?"
+        state = waits if row.started_at is None else "it still runs"
         raise Failure(f"execution {row.id} has not ended after {after}; {state}")
-    raise Failure(f"it {row.status}: {row.error or row.reason or 'no reason was given'}")
+    raise Failure(f"{row.status}: {row.error or row.reason or 'no reason was given'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,9 @@ from aurora_scheduler.stores import is_in_use
 __all__ = ["ask", "database_option", "existing_file", "file_of"]
 
 T = TypeVar("T")
+
+#: How often, and how many seconds apart, it is looked whether somebody else is making a database just now.
+_LOOKS, _LOOK_EVERY = 20, 0.1
 
 database_option = click.option(
     "--db",
@@ -63,12 +67,23 @@ def existing_file(database: str, *, or_none: bool = False) -> Path:
         if or_none:
             return file
         raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
-    if os.path.isfile(file) and not is_in_use(str(file)):
+    if os.path.isdir(file):
+        raise Failure(f"{shown(str(file), 300)} is a directory; give the path of a file in it")
+    if os.path.isfile(file) and not (is_in_use(str(file)) or (or_none and _is_being_made(file))):
         raise Failure(
             f"no scheduler has ever used the file {shown(str(file), 300)}; "
             "say by --db which database is meant (nothing was created in this one)"
         )
     return file
+
+
+def _is_being_made(file: Path) -> bool:
+    """Whether a file that nobody uses yet is empty, or comes to be used: another command may be making it."""
+    for _ in range(_LOOKS):
+        if os.stat(file).st_size == 0 or is_in_use(str(file)):
+            return True
+        threading.Event().wait(_LOOK_EVERY)
+    return False
 
 
 def file_of(database: str) -> Path | None:

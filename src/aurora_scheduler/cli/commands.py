@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import NoReturn
@@ -85,7 +86,9 @@ def history(database: str, job: str | None, status: str | None, limit: int, foll
         return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
 
     if follow:
-        ask(database, partial(_follow, executions, as_json))
+        with suppress(KeyboardInterrupt):
+            ask(database, partial(_follow, executions, as_json))
+        return
     rows = ask(database, executions)
     if as_json:
         show_json([plain_execution(row) for row in rows])

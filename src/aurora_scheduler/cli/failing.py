@@ -31,3 +31,7 @@ class FailingGroup(click.Group):
             return super().invoke(ctx)
         except AuroraError as error:
             raise Failure(str(error)) from error
+        except BrokenPipeError:  # who reads has gone: click ends in silence
+            raise
+        except OSError as error:
+            raise Failure(str(error)) from error

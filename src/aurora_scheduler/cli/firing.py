@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import anyio
@@ -14,6 +16,7 @@ import click
 from aurora_scheduler.cli.asking import database_option
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here, manager_named
+from aurora_scheduler.cli.saying import SECONDS
 from aurora_scheduler.cli.texts import counted, span
 from aurora_scheduler.cli.views import line_of
 from aurora_scheduler.errors import printable
@@ -31,9 +34,7 @@ _LOOK_EVERY = 0.5
 @click.command()
 @click.argument("manager", metavar="[MODULE:MANAGER]", required=False)
 @database_option
-@click.option(
-    "--drain", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds for what runs at the end."
-)
+@click.option("--drain", type=SECONDS, default=30.0, show_default=True, help="Seconds for what runs at the end.")
 @click.option("--quiet", is_flag=True, help="No line for each execution, only what is wrong.")
 def run(manager: str | None, database: str, drain: float, quiet: bool) -> None:
     """Fire the jobs of a database in the foreground, or those of the manager MODULE:MANAGER of yours.
@@ -82,14 +83,14 @@ async def _await_signal(signals: AsyncIterator[signal.Signals], over: anyio.Even
 
 
 async def _stop(manager: SchedulerManager, drain: float, signals: AsyncIterator[signal.Signals]) -> bool:
-    click.echo(f"stopping: what runs has {span(timedelta(seconds=drain))}; a second signal hurries", err=True)
+    _say(f"stopping: what runs has {span(timedelta(seconds=drain))}; a second signal hurries", err=True)
     is_hurried = False
 
     async def hurry() -> None:
         nonlocal is_hurried
         await anext(signals)
         is_hurried = True
-        click.echo("hurrying", err=True)
+        _say("hurrying", err=True)
         await manager.stop(drain=0)
 
     async with anyio.create_task_group() as beside:
@@ -109,10 +110,25 @@ async def _say_how_it_is(manager: SchedulerManager, over: anyio.Event) -> None:
             over.set()
         elif health.status != before:
             before = health.status
-            click.echo(printable(f"{health}; {counted(health.jobs, 'job')}"), err=True)
+            jobs = f"; {counted(health.jobs, 'job')}" if health.status == "ok" else ""
+            _say(printable(f"{health}{jobs}"), err=True)
+
+
+def _say(text: str, *, err: bool = False) -> bool:
+    """Whether it could be said: what reads it may be gone, or its disk full, and the jobs go on all the same."""
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        stream = sys.stderr if err else sys.stdout
+        with suppress(OSError, ValueError):  # else the interpreter complains at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 async def _tell(events: AsyncIterable[object]) -> None:
     async for event in events:
-        if isinstance(event, ExecutionEvent) and event.execution.status.is_final:
-            click.echo(line_of(event.execution))
+        if not isinstance(event, ExecutionEvent) or not event.execution.status.is_final:
+            continue
+        if not _say(line_of(event.execution)):
+            return  # nobody reads it any more, or it cannot be written: the jobs go on

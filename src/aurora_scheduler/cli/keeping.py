@@ -64,6 +64,7 @@ def doctor(database: str, as_json: bool) -> None:
       aurora doctor
       aurora doctor --db jobs.db --json
     """
+    SchedulerManager(database)  # which refuses what cannot name a database
     findings = list(_findings(str(existing_file(database))))
     if as_json:
         show_json([{"what": what, "state": state, "detail": detail} for what, state, detail in findings])

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from aurora_scheduler.cli.apscheduler import Carried, NotCarried, carried, stored_jobs
-from aurora_scheduler.cli.asking import ask, database_option
+from aurora_scheduler.cli.asking import ask, database_option, file_of
 from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here
@@ -25,6 +25,7 @@ from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.definition import NewJob, declare, refuse_never
 from aurora_scheduler.errors import AuroraError, shown
 from aurora_scheduler.manager import SchedulerManager
+from aurora_scheduler.model import Job
 from aurora_scheduler.preview import parse_schedule
 from aurora_scheduler.schedules import local_zone_name
 
@@ -58,14 +59,16 @@ class _Imported:
 )
 @click.option("--tz", metavar="ZONE", help="The time zone where CRON_TZ says none.  [default: the machine's own]")
 @click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@click.option("--prune", is_flag=True, help="Delete the jobs of lines that are not there any more.")
 @database_option
 @json_option
 def import_crontab(
-    file: str, is_system: bool | None, tz: str | None, dry_run: bool, database: str, as_json: bool
+    file: str, is_system: bool | None, tz: str | None, dry_run: bool, prune: bool, database: str, as_json: bool
 ) -> None:
     """Make a job of every line of the crontab FILE that can be one; the others are told of, with the reason.
 
-    A file that is imported again changes the jobs that it made, and makes no second ones. As under cron, a command that
+    A line that is imported again makes no second job; a line that was changed is another one, and the job of the old
+    line is told of, and stays unless it is to be pruned. As under cron, a command that
     fails is not tried again; unlike there, it does not begin while it still runs, and what came due while the machine
     was off runs once when it is back. A missing database is made.
 
@@ -86,16 +89,23 @@ def import_crontab(
     taken: set[str] = set()
     found = [_read(line, origin, tz, taken) for line in read_crontab(text, has_user=is_system)]
     jobs = [each.job for each in found if isinstance(each, _Imported)]
-    if jobs and not dry_run:
 
-        async def create(manager: SchedulerManager) -> None:
+    async def create(manager: SchedulerManager) -> list[Job]:
+        old = [job for job in await manager.get_all_jobs(tag="crontab") if origin in job.tags and job.id not in taken]
+        if not dry_run:
             await manager.create_jobs(jobs)
+            for job in old if prune else ():
+                await manager.delete_job(job.id)
+        return old
 
-        ask(database, create, makes=True)
+    there = file_of(database)
+    left = [] if there is None or (dry_run and not there.exists()) else ask(database, create, makes=True)
+    gone = [{"state": "deleted" if prune and not dry_run else "left", "id": job.id, "name": job.name} for job in left]
     if as_json:
-        show_json([_plain(each) for each in found])
+        show_json([*(_plain(each) for each in found), *gone])
         return
-    show_table(("line", "schedule", "job", "found"), [_row(each) for each in found])
+    rows = [["", "", each["name"], f"{each['state']}: its line is not there any more ({each['id']})"] for each in gone]
+    show_table(("line", "schedule", "job", "found"), [*(_row(each) for each in found), *rows])
     verb = "would be imported" if dry_run else "imported"
     click.echo(f"{counted(len(jobs), 'job')} {verb}, {counted(len(found) - len(jobs), 'line')} refused", err=True)
 

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import click
 
-__all__ = ["read_pairs", "read_texts"]
+__all__ = ["SECONDS", "read_pairs", "read_texts"]
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds: from 0, and a number."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
+SECONDS = _Seconds(min=0, max=1e9)
 
 
 def read_pairs(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
