@@ -68,7 +68,7 @@ async def run(
             reading.start_soon(output.read, process.stdout)
             if process.stdin is not None:
                 reading.start_soon(_write, process.stdin, stdin.encode())
-            status = await process.wait()
+            await process.wait()
             with anyio.move_on_after(_AFTERWARDS):
                 await output.is_whole.wait()
             reading.cancel_scope.cancel()
@@ -79,7 +79,8 @@ async def run(
     finally:
         with anyio.CancelScope(shield=True):
             await process.aclose()
-    return _result(status, output.text())
+    assert process.returncode is not None
+    return _result(process.returncode, output.text())
 
 
 async def _write(stream: ByteSendStream, data: bytes) -> None:

@@ -30,7 +30,7 @@ from markdown_it import MarkdownIt
 
 SCRIPT_TIMEOUT = 60
 #: How long, in seconds, a command goes on that would do so for ever.
-ENDLESS = 3
+ENDLESS = 8
 
 
 class Block(NamedTuple):

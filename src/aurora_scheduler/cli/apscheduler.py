@@ -50,22 +50,21 @@ class _Refusal(Exception):
 def stored_jobs(url: str, table: str) -> list[tuple[str, bytes]]:
     """The jobs in a store, by their ids, pickled. Raises `Failure`."""
     try:
-        import sqlalchemy
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise Failure(
             "SQLAlchemy is not installed here; call it in the environment of the program that has the jobs"
         ) from None
     try:
-        engine = sqlalchemy.create_engine(url)
+        engine = create_engine(url)
         try:
             with engine.connect() as connection:
-                rows = connection.execute(
-                    sqlalchemy.text(f'SELECT id, job_state FROM "{table}" ORDER BY next_run_time, id')
-                )
+                rows = connection.execute(text(f'SELECT id, job_state FROM "{table}" ORDER BY next_run_time, id'))
                 return [(str(job_id), bytes(state)) for job_id, state in rows]
         finally:
             engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError) as error:
         raise Failure(f"the jobs cannot be read from {url}: {str(error).splitlines()[0]}") from error
 
 

@@ -58,6 +58,7 @@ def run(manager: str | None, database: str, drain: float, quiet: bool) -> None:
 
 async def _fire(manager: SchedulerManager, drain: float, quiet: bool) -> bool:
     """Fire until a signal comes, and stop then; whether it was left to stop in its own time."""
+    left_alone, health = True, None
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         await manager.initialize()
         events = manager.events()
@@ -72,7 +73,7 @@ async def _fire(manager: SchedulerManager, drain: float, quiet: bool) -> bool:
             health = await manager.health()
             left_alone = await _stop(manager, drain, signals)
             beside.cancel_scope.cancel()
-    if health.status == "stopped":
+    if health is not None and health.status == "stopped":
         raise Failure(f"the scheduler has stopped: {health.reason}")
     return left_alone
 
