@@ -163,6 +163,19 @@ def test_the_job_of_a_line_that_is_gone_is_told_of_and_pruned_where_that_is_said
     assert sorted(job.schedule_value for job in jobs) == ["1 1 * * *", "5 9 * * *", "7 9 * * *"]
 
 
+def test_where_nothing_can_be_imported_no_database_is_made(aurora, tmp_path):
+    (tmp_path / "tab").write_text("@reboot begin\n")
+    assert [each["state"] for each in imported(aurora, "tab")] == ["refused"]
+    assert not (tmp_path / "jobs.db").exists()
+
+
+def test_a_database_in_memory_is_refused_and_not_said_to_have_the_jobs(aurora, tmp_path):
+    (tmp_path / "tab").write_text("0 9 * * * one\n")
+    result = aurora("import-crontab", "tab", "--db", ":memory:")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "a database in memory is seen only by the program that has it" in result.stderr
+
+
 def test_a_dry_run_makes_nothing(aurora, tmp_path):
     (tmp_path / "tab").write_text("0 9 * * * one\n")
     assert imported(aurora, "tab", "--dry-run")[0]["state"] == "imported"

@@ -9,7 +9,7 @@ import click
 
 from aurora_scheduler.cli.asking import ask, database_option
 from aurora_scheduler.cli.failing import Failure
-from aurora_scheduler.cli.naming import the_job
+from aurora_scheduler.cli.naming import job_argument, the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.saying import SECONDS
 from aurora_scheduler.cli.tables import show_table
@@ -23,8 +23,6 @@ __all__ = ["delete", "pause", "resume", "trigger"]
 
 #: How often, in seconds, it is looked whether a run has ended.
 _LOOK_EVERY = 0.1
-
-job_argument = click.argument("job", metavar="JOB")
 
 
 @click.command()

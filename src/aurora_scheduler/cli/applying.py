@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from aurora_scheduler.cli.asking import ask, database_option, file_of
+from aurora_scheduler.cli.asking import ask, database_option, is_there
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.files import read_jobs, said_of, written
 from aurora_scheduler.cli.importing import import_from_here
@@ -60,14 +60,13 @@ def apply(file: str, dry_run: bool, prune: bool, yes: bool, database: str, as_js
             wanted = read_jobs(stream.read())
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{shown(file, 300)} cannot be read: {error}") from error
-    _check(wanted)
+    jobs = _declared(wanted)  # first: where one is refused, no database is made
 
     async def compare(manager: SchedulerManager) -> list[_Step]:
-        return _steps({job.id: job for job in await manager.get_all_jobs()}, wanted, prune=prune)
+        return _steps({job.id: job for job in await manager.get_all_jobs()}, jobs, prune=prune)
 
-    steps = (
-        ask(database, compare, makes=True) if not dry_run or _is_there(database) else _steps({}, wanted, prune=prune)
-    )
+    needs_none = dry_run and not is_there(database)
+    steps = _steps({}, jobs, prune=prune) if needs_none else ask(database, compare, makes=True)
     if as_json:
         show_json([{"what": what, "id": job_id, "changes": _plain(changes)} for what, job_id, changes in steps])
     else:
@@ -106,16 +105,16 @@ def export(database: str, tag: str | None) -> None:
     click.echo(tomli_w.dumps(written(job for job in jobs if job.status is not JobStatus.FINISHED)), nl=False)
 
 
-def _check(wanted: Mapping[str, NewJob]) -> dict[str, Job]:
+def _declared(wanted: Mapping[str, NewJob]) -> dict[str, Job]:
     """The jobs as they are going to be. Raises the error of the first that is refused."""
     clock = SystemClock()
     declared = declare_all(wanted.values(), now=clock.now(), new_id=clock.new_id, timezone=local_zone_name())
     return {each.job.id: each.job for each in declared}
 
 
-def _steps(there: Mapping[str, Job], wanted: Mapping[str, NewJob], *, prune: bool) -> list[_Step]:
+def _steps(there: Mapping[str, Job], wanted: Mapping[str, Job], *, prune: bool) -> list[_Step]:
     steps: list[_Step] = []
-    for job_id, job in _check(wanted).items():
+    for job_id, job in wanted.items():
         if job_id not in there:
             steps.append(("add", job_id, {name: (None, value) for name, value in said_of(job).items()}))
             continue
@@ -128,11 +127,6 @@ def _steps(there: Mapping[str, Job], wanted: Mapping[str, NewJob], *, prune: boo
         steps.append(("change" if changes else "keep", job_id, changes))
     gone = [job for job_id, job in there.items() if job_id not in wanted and job.status is not JobStatus.FINISHED]
     return [*steps, *(("delete", job.id, {}) for job in gone if prune)]
-
-
-def _is_there(database: str) -> bool:
-    file = file_of(database)
-    return file is not None and file.exists()
 
 
 def _lines(step: _Step) -> str:

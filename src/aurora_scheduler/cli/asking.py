@@ -16,7 +16,7 @@ from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.stores import is_in_use
 
-__all__ = ["ask", "database_option", "existing_file", "file_of"]
+__all__ = ["ask", "database_option", "existing_file", "file_of", "is_there"]
 
 T = TypeVar("T")
 
@@ -75,6 +75,12 @@ def existing_file(database: str, *, or_none: bool = False) -> Path:
             "say by --db which database is meant (nothing was created in this one)"
         )
     return file
+
+
+def is_there(database: str) -> bool:
+    """Whether there is a file of that name."""
+    file = file_of(database)
+    return file is not None and file.exists()
 
 
 def _is_being_made(file: Path) -> bool:

@@ -16,10 +16,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from aurora_scheduler.cli.failing import Failure
+from aurora_scheduler.cli.views import special_options
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.errors import shown
-from aurora_scheduler.model import Job, Policies
-from aurora_scheduler.options import FIELDS
+from aurora_scheduler.model import Job
 
 __all__ = ["read_jobs", "said_of", "written"]
 
@@ -84,12 +84,7 @@ def said_of(job: Job) -> dict[str, Any]:
 
 
 def _options(job: Job) -> Mapping[str, Any]:
-    plain = Policies()
-    return {
-        option: _value(getattr(job, option))
-        for option, field in FIELDS.items()
-        if getattr(job.policies, field) != getattr(plain, field) and getattr(job, option) is not None
-    }
+    return {option: _value(value) for option, value in special_options(job).items() if value is not None}
 
 
 def _value(value: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from aurora_scheduler import programs
 from aurora_scheduler.cli.apscheduler import Carried, NotCarried, carried, stored_jobs
-from aurora_scheduler.cli.asking import ask, database_option, file_of
+from aurora_scheduler.cli.asking import ask, database_option, is_there
 from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here
@@ -68,9 +69,9 @@ def import_crontab(
     """Make a job of every line of the crontab FILE that can be one; the others are told of, with the reason.
 
     A line that is imported again makes no second job; a line that was changed is another one, and the job of the old
-    line is told of, and stays unless it is to be pruned. As under cron, a command that
-    fails is not tried again; unlike there, it does not begin while it still runs, and what came due while the machine
-    was off runs once when it is back. A missing database is made.
+    line is told of, and stays unless it is to be pruned. As under cron, a command that fails is not tried again; unlike
+    there, it does not begin while it still runs, and what came due while the machine was off runs once when it is back.
+    A missing database is made.
 
     \b
     Examples:
@@ -98,8 +99,8 @@ def import_crontab(
                 await manager.delete_job(job.id)
         return old
 
-    there = file_of(database)
-    left = [] if there is None or (dry_run and not there.exists()) else ask(database, create, makes=True)
+    makes = bool(jobs) and not dry_run
+    left = ask(database, create, makes=True) if makes or is_there(database) else []
     gone = [{"state": "deleted" if prune and not dry_run else "left", "id": job.id, "name": job.name} for job in left]
     if as_json:
         show_json([*(_plain(each) for each in found), *gone])
@@ -198,7 +199,7 @@ def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[
         job = NewJob(
             name=name,
             schedule=line.schedule,
-            callback="aurora_scheduler.programs.run",
+            callback=programs.run,
             callback_args=_arguments(line),
             job_id=job_id,
             if_exists="update",

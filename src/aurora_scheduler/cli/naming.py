@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import click
+
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job
 
-__all__ = ["ids_of", "the_job"]
+__all__ = ["ids_of", "job_argument", "the_job"]
+
+job_argument = click.argument("job", metavar="JOB")
 
 
 async def the_job(manager: SchedulerManager, id_or_name: str) -> Job:
@@ -15,9 +19,7 @@ async def the_job(manager: SchedulerManager, id_or_name: str) -> Job:
     job = await manager.get_job(id_or_name)
     if job is not None:
         return job
-    named = [job for job in await manager.get_all_jobs() if job.name == id_or_name]
-    if not named:
-        raise _unknown(id_or_name)
+    named = await _named(manager, id_or_name)
     if len(named) > 1:
         ids = ", ".join(shown(job.id, 100) for job in named[:10]) + (" and more" if len(named) > 10 else "")
         raise Failure(f"{len(named)} jobs are called {shown(id_or_name, 300)}; say by its id which is meant: {ids}")
@@ -28,11 +30,11 @@ async def ids_of(manager: SchedulerManager, id_or_name: str) -> list[str]:
     """The ids of all the jobs that are meant: also that of a job that is gone, and has left its history."""
     if await manager.get_job(id_or_name) is not None or await manager.get_executions(id_or_name, limit=1):
         return [id_or_name]
-    named = [job.id for job in await manager.get_all_jobs() if job.name == id_or_name]
+    return [job.id for job in await _named(manager, id_or_name)]
+
+
+async def _named(manager: SchedulerManager, name: str) -> list[Job]:
+    named = [job for job in await manager.get_all_jobs() if job.name == name]
     if not named:
-        raise _unknown(id_or_name)
+        raise Failure(f"no job has the id or the name {shown(name, 300)}; `aurora list` shows the jobs")
     return named
-
-
-def _unknown(id_or_name: str) -> Failure:
-    return Failure(f"no job has the id or the name {shown(id_or_name, 300)}; `aurora list` shows the jobs")

@@ -9,7 +9,7 @@ import click
 
 from aurora_scheduler.answers import Explanation, Outlook
 from aurora_scheduler.cli.asking import ask, database_option
-from aurora_scheduler.cli.naming import the_job
+from aurora_scheduler.cli.naming import job_argument, the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import plain_lines, show_table
 from aurora_scheduler.cli.texts import moment, outcome, shortened
@@ -29,8 +29,6 @@ __all__ = ["show", "why"]
 
 #: How many firings to come are shown, and how many of the past.
 _FIRINGS, _EXECUTIONS = 5, 5
-
-job_argument = click.argument("job", metavar="JOB")
 
 
 @click.command()

@@ -22,6 +22,7 @@ __all__ = [
     "plain_change",
     "plain_execution",
     "plain_job",
+    "special_options",
     "state_of",
 ]
 
@@ -50,35 +51,41 @@ def state_of(job: Job) -> str:
 
 def execution_row(execution: Execution) -> list[str]:
     """A line of `aurora history`."""
-    began, ended = execution.started_at, execution.finished_at
     scheduled = moment(execution.scheduled_for)
     if execution.count > 1:
         scheduled += f" and {execution.count - 1} more to {moment(execution.last_scheduled_for)}"
-    said = execution.error or (outcome(execution.result) if execution.result is not None else execution.reason)
     return [
         scheduled,
         execution.job_name,
         str(execution.status),
         str(execution.attempt),
         span(execution.lateness),
-        span(ended - began) if began is not None and ended is not None else "",
-        shortened(said or ""),
+        _took(execution),
+        _outcome(execution),
     ]
 
 
 def line_of(row: Execution) -> str:
     """An execution that has ended, in a line."""
-    took = None if row.started_at is None or row.finished_at is None else row.finished_at - row.started_at
-    said = row.error or (outcome(row.result) if row.result is not None else row.reason)
     parts = [
         moment(row.finished_at),
         f"{row.status:<9}",
         row.job_name,
         *([f"(attempt {row.attempt})"] if row.attempt > 1 else []),
-        *([span(took)] if took is not None else []),
-        *([shortened(said)] if said else []),
+        _took(row),
+        _outcome(row),
     ]
-    return printable("  ".join(parts))
+    return printable("  ".join(filter(None, parts)))
+
+
+def _took(execution: Execution) -> str:
+    began, ended = execution.started_at, execution.finished_at
+    return span(ended - began) if began is not None and ended is not None else ""
+
+
+def _outcome(execution: Execution) -> str:
+    said = execution.error or (outcome(execution.result) if execution.result is not None else execution.reason)
+    return shortened(said or "")
 
 
 def plain_job(job: Job) -> dict[str, Any]:
@@ -104,14 +111,19 @@ def plain_job(job: Job) -> dict[str, Any]:
     }
 
 
-def options_said(job: Job) -> dict[str, Any]:
-    """The options in which the job differs from any other, by their names; durations in seconds."""
+def special_options(job: Job) -> dict[str, Any]:
+    """The options in which the job differs from any other, by their names."""
     plain = Policies()
     return {
-        option: _said(getattr(job, option))
+        option: getattr(job, option)
         for option, field in FIELDS.items()
         if getattr(job.policies, field) != getattr(plain, field)
     }
+
+
+def options_said(job: Job) -> dict[str, Any]:
+    """The same as JSON has them, durations in seconds."""
+    return {option: _said(value) for option, value in special_options(job).items()}
 
 
 def _said(value: Any) -> Any:

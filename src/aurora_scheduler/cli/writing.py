@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from aurora_scheduler import programs
 from aurora_scheduler.cli.asking import ask, database_option
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here
-from aurora_scheduler.cli.naming import the_job
+from aurora_scheduler.cli.naming import job_argument, the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.saying import read_pairs, read_texts
 from aurora_scheduler.cli.views import plain_job, state_of
@@ -19,9 +21,6 @@ from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job
 
 __all__ = ["add", "edit"]
-
-#: The callback of jobs that are a command.
-_PROGRAM = "aurora_scheduler.programs.run"
 
 tz_option = click.option(
     "--tz", metavar="ZONE", help="Its time zone, like Europe/Berlin.  [default: the machine's own]"
@@ -93,14 +92,15 @@ def add(
     import_from_here()
     if (callback is None) == (not command):
         raise click.UsageError("say what it does: either --callback MODULE.FUNCTION, or a command after --")
+    called: Callable[..., object] | str = programs.run if callback is None else callback
     if callback is None:
-        callback, args = _PROGRAM, _program(command, shell, env, cwd)
+        args = _program(command, shell, env, cwd)
     said = {"job_id": job_id, "if_exists": if_exists, "timezone": tz, "tags": list(tags) or None}
     given = {option: value for option, value in said.items() if value is not None}
 
     async def create(manager: SchedulerManager) -> Job:
         id_ = await manager.create_job(
-            name=name, schedule=schedule, callback=callback, callback_args=args, **given, **options
+            name=name, schedule=schedule, callback=called, callback_args=args, **given, **options
         )
         return await the_job(manager, id_)
 
@@ -117,7 +117,7 @@ def _program(command: tuple[str, ...], shell: bool, env: dict[str, str], cwd: st
 
 
 @click.command()
-@click.argument("job", metavar="JOB")
+@job_argument
 @click.option("--name", help="Another name.")
 @click.option("--schedule", help="Another schedule, which counts from now.")
 @click.option("--callback", metavar="MODULE.FUNCTION", help="Another callback.")
