@@ -133,3 +133,25 @@ async def test_alarms_that_nobody_waits_for_any_more_do_not_pile_up(autojump_clo
             entry.nudge()
     assert len(alarms._heap) < 2000
     nursery.cancel_scope.cancel()
+
+
+async def test_a_rush_is_when_very_many_are_to_be_rung_at_the_same_time_and_is_told_before_the_first_is(
+    autojump_clock, alarms, woken, nursery
+):
+    rushes = []
+    alarms.on_rush = lambda: rushes.append(len(woken))
+    times = [*[1] * 499, *[3] * 100, *[2] * 1_001, *[3] * 100]
+    entries = []
+    for number, seconds in enumerate(times):
+        entry, sleep = sleeper(alarms, woken, number)
+        entries.append(entry)
+        nursery.start_soon(sleep, seconds)
+    await trio.testing.wait_all_tasks_blocked()
+    entries[1_599].nudge()  # whose alarm is void then
+    nursery.start_soon(alarms.run)
+    await trio.sleep(1.5)
+    assert not rushes
+    await trio.sleep(2)
+    assert rushes == [500]
+    assert sorted(name for name, _ in woken) == list(range(len(times)))
+    assert {name: at for name, at in woken} == dict(enumerate(times)) | {1_599: 0}

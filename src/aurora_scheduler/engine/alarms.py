@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from operator import attrgetter
 
@@ -22,6 +22,8 @@ _number = attrgetter("number")
 _NEAR = 4e-7
 #: So many alarms that nobody waits for any more are left in the heap; with more than that it is made anew.
 _STALE = 1000
+#: So many alarms at the same time are very many.
+_RUSH = 500
 
 
 class Bell:
@@ -80,6 +82,8 @@ class Alarms:
         self._most = _STALE
         self._timer: Timer | None = None
         self._armed = math.inf
+        #: Called when very many are to be rung at the same time, before the first of them is.
+        self.on_rush: Callable[[], object] | None = None
 
     def set(self, bell: Bell, seconds: float) -> None:
         """Have the bell rung after so long, unless it is rung, and stilled, before."""
@@ -105,6 +109,9 @@ class Alarms:
     def _ring(self) -> None:
         now, due = self._clock.monotonic() + _NEAR, list[Bell]()
         while self._heap and self._heap[0][0] <= now:
+            if len(due) == _RUSH:
+                self._take_rest(now, due)
+                break
             _, _, bell, turn = heapq.heappop(self._heap)
             if bell.turn == turn:
                 due.append(bell)
@@ -112,6 +119,14 @@ class Alarms:
         due.sort(key=_number)
         for bell in due:
             bell.ring()
+
+    def _take_rest(self, now: float, due: list[Bell]) -> None:
+        """Very many are due: to sort out all that there are takes less than to take one after the other."""
+        if self.on_rush is not None:
+            self.on_rush()
+        due += [bell for at, _, bell, turn in self._heap if at <= now and bell.turn == turn]
+        self._heap = [each for each in self._heap if each[0] > now]
+        heapq.heapify(self._heap)
 
     def _arm(self, timer: Timer) -> None:
         self._armed = self._heap[0][0] if self._heap else math.inf

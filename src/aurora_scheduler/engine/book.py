@@ -198,8 +198,9 @@ class Book:
     def hand_in(self, commit: Commit, then: Callable[..., object], *args: Any) -> None:
         """Have a decision written; then `then(*args, error)` is called here, with None for the error if all is well."""
         check = None
-        if commit.new and any(row.count > 1 for row in commit.new):
-            check = partial(_check, commit=commit, now=self.clock.now())
+        for row in commit.new:
+            if row.count > 1:
+                check = partial(_check, commit=commit, now=self.clock.now())
         if not self._outbox:
             self.mailbox.put_last(self._send)
         self._outbox.append(Decision(commit, check, partial(self.mailbox.put, then, *args)))

@@ -55,15 +55,18 @@ async def follow_others(book: Book, every: float) -> None:
 
 async def hold_collector(book: Book) -> None:
     """While very many jobs come due at the same time, have Python's garbage collector leave alone what is old."""
-    slots, hold, rush = book.slots, CollectorHold(), trio.Event()
+    hold, rush = CollectorHold(), trio.Event()
 
     def begin() -> None:  # at once, and not when this task has its turn: many others may be before it
         hold.begin()
         rush.set()
 
+    def look_out(on_rush: Callable[[], object] | None) -> None:
+        book.alarms.on_rush = book.slots.on_rush = on_rush
+
     try:
         while True:
-            slots.on_rush = begin
+            look_out(begin)
             await rush.wait()
             for _ in range(_LONGEST_HOLD):
                 rush = trio.Event()
@@ -71,11 +74,12 @@ async def hold_collector(book: Book) -> None:
                 if not rush.is_set():
                     break
                 hold.collect_young()
-            slots.on_rush, rush = None, trio.Event()
+            look_out(None)
+            rush = trio.Event()
             hold.end()
             await trio.sleep(_NOT_HELD)
     finally:
-        slots.on_rush = None
+        look_out(None)
         hold.end()
 
 

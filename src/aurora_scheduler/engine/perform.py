@@ -40,7 +40,7 @@ def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
     found = book.callbacks.known(job.callback)
     if found is None or found.is_async or job.policies.timeout is not None or not book.runners.has_threads:
         assert book.performing is not None
-        book.performing.start_soon(_perform, book, entry, attempt, found)
+        book.performing.start_soon(_perform, book, entry, attempt, found, name=job.name)
         return
     try:
         arguments = _arguments(entry, attempt, found)
@@ -83,12 +83,12 @@ async def _run(book: Book, entry: Entry, attempt: Attempt, found: Found | None) 
 def _ended(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None:
     """Have the end written. Mostly that goes well, and nobody waits for it; else a task keeps trying."""
     attempt.came_to = outcome
-    book.callback_ended(attempt)
     if attempt.finished is None:
         attempt.finish(book.clock)
     outcome = _outcome_of(attempt)
     commit = _settled(book, entry, attempt, outcome)
     book.hand_in(commit, _end_written, book, entry, attempt, commit, outcome)
+    book.callback_ended(attempt)
 
 
 def _end_written(

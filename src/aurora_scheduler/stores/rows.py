@@ -89,7 +89,7 @@ def job_row(job: Job) -> Row:
     return (
         job.id, job.generation, job.version, job.name, job.schedule_type.value, job.schedule_value, job.timezone,
         name.module, name.qualname, name.file, _text(job.callback_args), _policies_text(job.policies),
-        _tags_text(job.tags), job.anchor, job.created, job.updated, job.status.value, job.status_reason, job.next_fire,
+        _tags_text(job.tags), job.anchor, job.created, job.updated, job.status._value_, job.status_reason, job.next_fire,
         job.runs, job.retry_count, job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall,
         job.next_delay,
     )  # fmt: skip
@@ -111,7 +111,7 @@ def job_value(row: Row) -> Job:
 def state_row(job: Job) -> Row:
     """The job's state as `STATE_COLUMNS`."""
     return (
-        job.version, job.updated, job.status.value, job.status_reason, job.next_fire, job.runs, job.retry_count,
+        job.version, job.updated, job.status._value_, job.status_reason, job.next_fire, job.runs, job.retry_count,
         job.last_run, _text(job.last_run_result), job.zone_data, job.next_wall, job.next_delay,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def execution_row(row: Execution) -> Row:
     """The execution as `EXECUTION_COLUMNS`."""
     return (
         row.id, row.job_id, row.generation, row.job_name, row.timezone, row.scheduled, row.last_scheduled, row.count,
-        row.attempt, row.trigger.value, row.status.value, row.reason, row.due, row.started, row.finished,
+        row.attempt, row.trigger._value_, row.status._value_, row.reason, row.due, row.started, row.finished,
         _text(row.result), row.error, row.traceback, row.owner,
     )  # fmt: skip
 
@@ -128,7 +128,7 @@ def execution_row(row: Execution) -> Row:
 def moved_row(row: Execution) -> Row:
     """What an attempt's further life changes of its row, and whose that is: its id, and its owner."""
     return (
-        row.status.value, row.reason, row.due, row.started, row.finished, _text(row.result), row.error, row.traceback,
+        row.status._value_, row.reason, row.due, row.started, row.finished, _text(row.result), row.error, row.traceback,
         row.owner, row.id, row.owner,
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def execution_value(row: Row) -> Execution:
 
 def change_row(change: Change) -> Row:
     """A line of a job's own history as `CHANGE_COLUMNS`."""
-    return change.job_id, change.generation, change.at, change.kind.value, change.detail
+    return change.job_id, change.generation, change.at, change.kind._value_, change.detail
 
 
 def change_value(row: Row) -> Change:

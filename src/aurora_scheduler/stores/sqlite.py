@@ -163,6 +163,8 @@ class SqliteStore:
             with translated(self.path):
                 self._see_that_it_is_there()
                 self._see_that_it_is_ours()
+                if self._is_owner and not self.in_memory:  # now, and not before the last one was answered
+                    self._checkpoints.look(sql, self._place.log_size)
                 sql.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._write_lock.unlock()
@@ -185,8 +187,6 @@ class SqliteStore:
                     raise
                 if self._must_last and self._durability != "full" and not self.in_memory:
                     self._place.write_through()
-                if self._is_owner and not self.in_memory:
-                    self._checkpoints.look(sql, self._place.log_size)
         finally:
             self._write_lock.unlock()
 

@@ -82,8 +82,9 @@ MOVE_EXECUTIONS = (
 INSERT_EXECUTIONS = _insert("aurora_executions", EXECUTION_COLUMNS)
 INSERT_CHANGES = _insert("aurora_job_changes", CHANGE_COLUMNS)
 
-#: So many rows a statement is made for; what is fewer is filled up with rows of nothing, which are passed over.
-_SIZES = (8, 64, 1024)
+#: So many rows a statement is made for; what is fewer is filled up with rows of nothing, which are passed over. They
+#: cost nearly as much as real ones: so each is twice the one before, and no smaller.
+_SIZES = tuple(4 << step for step in range(9))
 
 
 def for_many(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[object]]]:

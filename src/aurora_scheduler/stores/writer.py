@@ -67,11 +67,6 @@ def _fail(piece: _Piece, error: BaseException) -> None:
         piece.then(error)
 
 
-def _is_wanted(piece: _Piece) -> bool:
-    """Begin with it; False where it was taken back, as a decision never is."""
-    return not isinstance(piece, _Call) or piece.ticket.take()
-
-
 def _stopped() -> SchedulerStopped:
     return SchedulerStopped("the scheduler is stopped; initialize it again to go on")
 
@@ -136,7 +131,8 @@ class _Queue:
                 self._pieces.put(None)  # the end, for the next round
                 break
             group += pieces
-        return [piece for piece in group if _is_wanted(piece)]
+        # To begin with one is to take its ticket; what was taken back is left out, as a decision never is.
+        return [piece for piece in group if isinstance(piece, Decision) or piece.ticket.take()]
 
 
 class ThreadedWriter:
