@@ -313,13 +313,14 @@ def _checked_arguments(
         raise CallbackError(
             str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"'
         )
-    if policies.overlap == "cancel_previous" and not is_async(function):
+    if policies.overlap == "cancel_previous" and not is_async(function) and runner != "process":
         raise CallbackError(
             str(name),
-            'overlap="cancel_previous" is for `async def` callbacks: a thread cannot be stopped; say "queue_one"',
+            'overlap="cancel_previous" is for `async def` callbacks: a thread cannot be stopped; say "queue_one", or '
+            'add runner="process"',
         )
-    if runner == "thread" and is_async(function):
+    if runner in ("thread", "process") and is_async(function):
         raise CallbackError(
-            str(name), 'runner="thread" is for plain functions; leave runner out, or say "trio" or "app"'
+            str(name), f'runner="{runner}" is for plain functions; leave runner out, or say "trio" or "app"'
         )
     return stored

@@ -19,7 +19,7 @@ from typing import TypeVar
 import trio
 
 from aurora_scheduler.answers import Health
-from aurora_scheduler.engine import Engine, Home, Settings, current_execution
+from aurora_scheduler.engine import Engine, Home, Settings, current_execution, is_beginning_worker
 from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.events import Feed
 from aurora_scheduler.forks import NoFork
@@ -72,6 +72,11 @@ class Host:
 
     def open(self, home: Home | None) -> None:
         """Start the thread, which opens the store."""
+        if is_beginning_worker():
+            raise SchedulerStopped(
+                'this is a worker process for runner="process", and needs no scheduler of its own: put what the script '
+                'does, other than to define, under `if __name__ == "__main__":`'
+            )
         if home is not None:
             self.adopt(home)
         _alive.add(self)

@@ -1,7 +1,4 @@
-"""The options of a job: their names, what each accepts, and how it is stored.
-
-An option that is not built yet is refused by name, like one that does not exist: nothing is ever ignored.
-"""
+"""The options of a job: their names, what each accepts, and how it is stored. Nothing is ever ignored."""
 
 from __future__ import annotations
 
@@ -246,11 +243,9 @@ def _backoff(option: str, value: object, zone: str) -> float:
     return float(value)
 
 
-def _choice(*built: str, later: tuple[str, ...] = ()) -> Callable[[str, object, str], str]:
+def _choice(*choices: str) -> Callable[[str, object, str], str]:
     def read(option: str, value: object, zone: str) -> str:
-        if value in later:
-            raise UnknownOptionError(option, value, f"is not available yet; accepted: {one_of(built)}")
-        return checked_choice(option, value, built)
+        return checked_choice(option, value, choices)
 
     return read
 
@@ -274,5 +269,5 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "timeout": _limit,
     "jitter": _duration,
     "delivery": _choice("at_least_once", "at_most_once"),
-    "runner": _choice("auto", "thread", "trio", "app", later=("process",)),
+    "runner": _choice("auto", "thread", "trio", "app", "process"),
 }

@@ -7,9 +7,10 @@ jobs, clocks or threads.
 
 from aurora_scheduler.callbacks.allowing import ANY, Allowed
 from aurora_scheduler.callbacks.arguments import checked_arguments
+from aurora_scheduler.callbacks.failures import failed, raised
 from aurora_scheduler.callbacks.naming import name_of, named
 from aurora_scheduler.callbacks.resolving import resolve
-from aurora_scheduler.callbacks.results import raised, returned
+from aurora_scheduler.callbacks.results import returned
 from aurora_scheduler.callbacks.signature import CONTEXT_NAMES, bind, check_arguments, is_async
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "bind",
     "check_arguments",
     "checked_arguments",
+    "failed",
     "is_async",
     "name_of",
     "named",

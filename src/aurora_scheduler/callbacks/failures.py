@@ -8,7 +8,7 @@ from types import TracebackType
 from aurora_scheduler.callbacks.texts import cut, storable, text_of, type_name
 from aurora_scheduler.model import ExecutionStatus, Outcome
 
-__all__ = ["MOST_ERROR", "raised"]
+__all__ = ["MOST_ERROR", "failed", "raised"]
 
 #: How long, in bytes, the sentence that tells an error may be.
 MOST_ERROR = 4 << 10
@@ -26,6 +26,12 @@ _ASYNCIO_UNDER_TRIO: tuple[tuple[type[Exception], str], ...] = (
 _HINT = ' (asyncio code needs an asyncio loop: declare the callback `async def`, and give its job runner="app")'
 
 
+def failed(error: str, traceback: str | None = None) -> Outcome:
+    """The outcome of an attempt that has failed, and how that is said."""
+    result = {"success": False, "error": error}
+    return Outcome(status=ExecutionStatus.FAILED, result=result, error=error, traceback=traceback)
+
+
 def raised(error: BaseException) -> Outcome:
     r"""What it means that a callback raised this, `SystemExit` and `KeyboardInterrupt` no less. Never raises.
 
@@ -33,9 +39,7 @@ def raised(error: BaseException) -> Outcome:
     >>> str(outcome.status), outcome.error, outcome.traceback
     ('failed', 'ValueError: no such host', 'ValueError: no such host\n')
     """
-    told = _sentence(error)
-    result = {"success": False, "error": told}
-    return Outcome(status=ExecutionStatus.FAILED, result=result, error=told, traceback=_traceback(error))
+    return failed(_sentence(error), _traceback(error))
 
 
 def _sentence(error: BaseException) -> str:

@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aurora_scheduler.callbacks.failures import MOST_ERROR, raised
+from aurora_scheduler.callbacks.failures import MOST_ERROR
 from aurora_scheduler.callbacks.json_text import json_pieces
 from aurora_scheduler.callbacks.texts import cut, head, repr_pieces, storable, text_of, type_name
 from aurora_scheduler.model import ExecutionStatus, Outcome
 
-__all__ = ["raised", "returned"]
+__all__ = ["returned"]
 
 #: How long a result may be, as JSON text in UTF-8.
 _MOST = 1 << 16

@@ -38,7 +38,9 @@ def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
     job = entry.job
     attempt.callback = job.callback
     found = book.callbacks.known(job.callback)
-    if found is None or found.is_async or job.policies.timeout is not None or not book.runners.has_threads:
+    policies = job.policies
+    is_plain = found is not None and not found.is_async and policies.timeout is None and policies.runner != "process"
+    if found is None or not is_plain or not book.runners.has_threads:
         assert book.performing is not None
         book.performing.start_soon(_perform, book, entry, attempt, found, name=job.name)
         return

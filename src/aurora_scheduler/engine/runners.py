@@ -1,4 +1,4 @@
-"""Where a callback runs: the scheduler's own Trio loop, a worker thread, or the application's event loop.
+"""Where a callback runs: the scheduler's own Trio loop, a worker thread or process, or the application's event loop.
 
 Each runner takes an attempt, a function and its arguments, and answers with an outcome; what the callback raises,
 `SystemExit` and `KeyboardInterrupt` included, is an outcome too and ends nothing else.
@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import sniffio
 import trio
 
-from aurora_scheduler.callbacks import raised, returned
+from aurora_scheduler.callbacks import failed, raised, returned
 from aurora_scheduler.engine.entries import Attempt, current_execution
+from aurora_scheduler.engine.processes import CallbackProcesses
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import LoopWatch
 from aurora_scheduler.errors import CallbackError
@@ -60,11 +61,12 @@ class Runners:
         self._default = default
         #: Where plain functions are called; None: in the loop itself, for simulations.
         self._threads = threads
+        self._processes = CallbackProcesses()
 
     def choose(self, runner: str, is_async: bool) -> Runner:
         """The runner for a job's `runner` option: "auto" takes the scheduler's default where that fits."""
         if not is_async:
-            return self._in_thread
+            return self._in_process if runner == "process" else self._in_thread
         if runner == "auto":
             runner = self._default if self._default in ("trio", "app") else "trio"
         return self._in_app if runner == "app" else self._in_trio
@@ -121,6 +123,18 @@ class Runners:
         ended: Ticket[Outcome] = Ticket()
         self.post(attempt, function, arguments, ended.answer)
         return await ended.wait()
+
+    async def _in_process(
+        self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]
+    ) -> Outcome:
+        if self._threads is None:
+            return await self._in_thread(attempt, function, arguments)
+        assert attempt.callback is not None
+        scope = attempt.make_interruptible()
+        begin = partial(attempt.begin, self._clock)
+        with scope:
+            return await self._processes.call(attempt.callback, arguments, begin)
+        return _CANCELLED
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if self.home is None:
@@ -182,13 +196,13 @@ class Home:
             with trio.move_on_after(_ANSWER_WITHIN):
                 await begun.wait()
             if begun.withdraw():
-                return _failed(f"the application's {self.name} loop did not begin it within {_ANSWER_WITHIN:.0f} s")
+                return failed(f"the application's {self.name} loop did not begin it within {_ANSWER_WITHIN:.0f} s")
             with scope:
                 return await self._answer(outcome)
             self._post(begun.result())
             return await self._answer(outcome)
         except RuntimeError as error:  # trio.RunFinishedError is one
-            return _failed(f"the application's {self.name} loop, where it was to run, is gone ({error})")
+            return failed(f"the application's {self.name} loop, where it was to run, is gone ({error})")
 
     async def _answer(self, outcome: Ticket[Outcome]) -> Outcome:
         while True:
@@ -246,10 +260,6 @@ def _start_on_trio(
     # A system task: it belongs to the application's own run, and there is no nursery of the application's to put it in.
     trio.lowlevel.spawn_system_task(run, context=context)
     return scope.cancel
-
-
-def _failed(error: str) -> Outcome:
-    return Outcome(status=ExecutionStatus.FAILED, result={"success": False, "error": error}, error=error)
 
 
 def _is_cancelled(error: BaseException) -> bool:
