@@ -89,6 +89,11 @@ class Host:
         if self._engine is not None:
             self._engine.book.runners.home = home
 
+    def offer(self, home: Home | None) -> None:
+        """The same, unless there is a loop already that still runs."""
+        if home is not None and (self._home is None or not self._home.is_there):
+            self.adopt(home)
+
     def runs(self, execution_id: str) -> bool:
         """Whether this execution runs here."""
         return self._engine is not None and execution_id in self._engine.book.attempts

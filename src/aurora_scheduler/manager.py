@@ -103,7 +103,7 @@ class SchedulerManager:
         """Open the database, bring its schema up to date, and take calls. Nothing fires before `start`.
 
         The running loop is remembered: it is where `runner="app"` callbacks are awaited. Jobs declared by `job` are
-        created or updated. A second call does nothing.
+        created or updated. A second call does nothing, unless the loop of the first has ended: then it is this loop.
 
         Raises:
             StoreError: the database cannot be used; its kinds say why.

@@ -129,11 +129,13 @@ class Scheduler:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def open(self, home: Home | None) -> Ticket[None]:
-        """Open the database in a thread of its own. An open one is left as it is."""
+        """Open the database in a thread of its own. An open one is left as it is, but for a loop that is gone."""
         with self._gate:
             if self._host is None or not self._host.is_open:
                 self._host = Host(self._new_store(), self._runtime, self._settings)
                 self._host.open(home)
+            else:
+                self._host.offer(home)
             return self._host.opened
 
     def begin(self) -> None:

@@ -75,7 +75,8 @@ class CronService:
     async def initialize(self) -> None:
         """Open the database and begin firing; async callbacks with `runner="app"` are awaited on this loop.
 
-        A second call does nothing. Raises `StoreError` where the database cannot be used.
+        A second call does nothing, unless the loop of the first has ended, or that was `start`: then it is this loop.
+        Raises `StoreError` where the database cannot be used.
         """
         await self._scheduler.open(Home.here()).wait()
         self._scheduler.begin()

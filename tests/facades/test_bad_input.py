@@ -301,12 +301,6 @@ def test_a_misspelt_option_is_told_its_name(service: CronService):
     assert "did you mean 'max_retries'" in refused(service, UnknownOptionError, max_retires=1)
 
 
-def test_a_choice_that_is_not_built_yet_is_named(service: CronService):
-    message = refused(service, UnknownOptionError, runner="process")
-    assert message.startswith("runner='process': ")
-    assert "not available yet; accepted: " in message
-
-
 def test_several_instances_need_a_policy_that_allows_them(service: CronService):
     assert 'needs overlap="allow"' in refused(service, OptionError, max_instances=2)
     assert 'needs overlap="allow"' in refused(service, OptionError, max_instances=2, overlap="queue_all")

@@ -1,344 +1,183 @@
-"""Whole processes: the interpreter's exit, Ctrl-C, fork, kill -9, and what the next process makes of it."""
+"""`runner="process"`: plain functions in processes of their own, which can be stopped as no thread can."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aurora_scheduler import CronService
-from facades.scripts import Script
-from facades.waiting import DEADLINE, eventually
+from aurora_scheduler import CallbackError, CronService, Execution
+from aurora_scheduler.testing import simulated
+from facades import in_processes
+from facades.waiting import eventually, finishes
 
-Run = Callable[[str], Script]
+
+def create(cron: CronService, callback: Any, args: dict[str, Any] | None = None, **options: Any) -> str:
+    options = {"name": "x", "relative_time": "every 1 hour", "max_retries": 0, "runner": "process"} | options
+    return cron.schedule_relative(callback=callback, callback_args=args, **options)
 
 
-def _attempts(database: Path, name: str) -> list[tuple[int, str]]:
-    """The attempts of the job of this name once the last has succeeded, oldest first: their numbers and statuses."""
+def run(cron: CronService, callback: Any, args: dict[str, Any] | None = None, **options: Any) -> Execution:
+    job_id = create(cron, callback, args, **options)
+    return finishes(lambda: cron.run_job(job_id, wait=True))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def pid_in(file: Path) -> int:
+    """The process that says in this file that it has begun."""
+    return int(eventually(lambda: file.exists() and file.read_text()))
+
+
+def test_it_runs_in_another_process_and_is_given_what_its_signature_takes(cron: CronService):
+    execution = run(cron, in_processes.report, {"value": [1, {"a": None}]}, name="report")
+    assert execution.status == "succeeded"
+    assert execution.result is not None
+    assert execution.result.pop("pid") != os.getpid()
+    assert execution.result == {"success": True, "job_name": "report", "attempt": 1, "value": [1, {"a": None}]}
+
+
+def test_the_next_one_takes_the_process_that_is_there(cron: CronService):
+    assert len({run(cron, in_processes.report).result["pid"] for _ in range(3)}) == 1
+
+
+def test_what_it_raises_is_told_as_elsewhere(cron: CronService):
+    execution = run(cron, in_processes.fail)
+    assert (execution.status, execution.error) == ("failed", "ValueError: outer")
+    assert execution.traceback is not None
+    assert "KeyError: 'inner'" in execution.traceback
+    assert "in_processes.py" in execution.traceback
+    assert "anyio" not in execution.traceback, "how it was called tells a user nothing"
+
+
+def test_it_may_ask_the_interpreter_to_end_and_only_has_failed(cron: CronService):
+    assert run(cron, in_processes.leave).error == "SystemExit: that was it"
+    assert run(cron, in_processes.report).status == "succeeded"
+
+
+def test_a_process_that_dies_is_a_failed_attempt_and_the_next_one_gets_another(cron: CronService):
+    before = run(cron, in_processes.report).result["pid"]
+    execution = run(cron, in_processes.crash, {"status": 0})
+    assert execution.status == "failed"
+    assert execution.error is not None
+    assert execution.error.startswith("its worker process died while it ran")
+    after = run(cron, in_processes.report)
+    assert (after.status, after.result["pid"] == before) == ("succeeded", False)
+
+
+def test_its_timeout_kills_it(cron: CronService, tmp_path: Path):
+    execution = run(cron, in_processes.wait, {"begun": str(tmp_path / "begun")}, timeout=5)
+    assert (execution.status, execution.reason) == ("timed_out", "timeout")
+    assert not is_alive(pid_in(tmp_path / "begun"))
+
+
+def test_cancelling_kills_it(cron: CronService, tmp_path: Path):
+    job_id = create(cron, in_processes.wait, {"begun": str(tmp_path / "begun")})
+    asked = cron.run_job(job_id)
+    pid = pid_in(tmp_path / "begun")
+    assert cron.cancel_execution(asked.id)
+    (execution,) = eventually(lambda: cron.get_executions(job_id, "cancelled"))
+    assert (execution.id, execution.reason) == (asked.id, "cancelled by hand")
+    assert not is_alive(pid)
+
+
+def test_a_newer_firing_may_take_its_place(cron: CronService, tmp_path: Path):
+    """`overlap="cancel_previous"`, which is refused for a thread."""
+    job_id = create(cron, in_processes.wait, {"begun": str(tmp_path / "begun")}, overlap="cancel_previous")
+    first = cron.run_job(job_id)
+    pid = pid_in(tmp_path / "begun")
+    (tmp_path / "begun").unlink()
+    second = cron.run_job(job_id)
+    assert pid_in(tmp_path / "begun") != pid
+    assert not is_alive(pid)
+    assert [row.id for row in cron.get_executions(job_id, "cancelled")] == [first.id]
+    assert [row.id for row in cron.get_executions(job_id, "running")] == [second.id]
+
+
+def test_a_stop_that_does_not_wait_kills_it_and_it_runs_again_at_the_next_start(database: Path, tmp_path: Path):
     with CronService(database) as cron:
-        (job,) = [job for job in cron.get_all_jobs() if job.name == name]
-        eventually(lambda: cron.get_executions(job.id, "succeeded"))
-        return [(row.attempt, row.status) for row in reversed(cron.get_executions(job.id))]
-
-
-def test_a_program_that_just_ends_with_callbacks_running_ends_within_seconds_and_they_run_again(
-    script: Run, database: Path
-):
-    program = script(
-        """
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        cron = CronService()
-        cron.start()
-        for callback in (alone.stuck_once, alone.stuck_once_async):
-            name = callback.__name__
-            cron.run_job(cron.schedule_relative(
-                name=name, relative_time="every 1 hour", callback=callback, callback_args={"file": alone.here(name)}))
-        alone.hear()
-        alone.say("end of the program")
-        """
-    )
-    program.says("begun")
-    program.says("begun")
-    program.hears()
-    program.says("end of the program")
-    began = time.monotonic()
-    program.ends(0)
-    assert time.monotonic() - began < DEADLINE, "the callbacks would have taken an hour"
-    assert _attempts(database, "stuck_once") == [(1, "lost"), (2, "succeeded")]
-    assert _attempts(database, "stuck_once_async") in (
-        [(1, "cancelled"), (2, "succeeded")],  # it was given its moment, then cancelled
-        [(1, "lost"), (2, "succeeded")],  # on a machine too slow for that
-    )
-
-
-def test_a_program_that_forgets_to_stop_ends_at_once_and_loses_nothing(script: Run, database: Path):
-    script(
-        """
-        from aurora_scheduler import schedule_task
-        from facades.alone import nothing
-        schedule_task("x", "every 1 hour", nothing)
-        """
-    ).ends(0)
+        job_id = create(cron, in_processes.wait, {"begun": str(tmp_path / "begun")})
+        cron.run_job(job_id)
+        pid = pid_in(tmp_path / "begun")
+        (tmp_path / "begun").unlink()
+        finishes(lambda: cron.shutdown(drain=0))
+    assert not is_alive(pid)
     with CronService(database) as cron:
-        assert [job.name for job in cron.get_all_jobs()] == ["x"]
+        assert pid_in(tmp_path / "begun") != pid
+        cron.shutdown(drain=0)
 
 
-def test_a_program_that_fails_ends_as_it_would_have_without_a_scheduler(script: Run, database: Path):
-    said = script(
-        """
-        import sys
-        from aurora_scheduler import schedule_task
-        from facades.alone import nothing
-        schedule_task("x", "every 1 hour", nothing)
-        sys.exit(7)
-        """
-    ).ends(7)
-    assert said == ""
-
-
-def test_a_killed_process_loses_the_attempt_and_the_next_makes_the_second(script: Run, database: Path):
-    program = script(
-        """
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        cron = CronService()
-        cron.start()
-        job_id = cron.schedule_relative(
-            name="x", relative_time="every 1 hour",
-            callback=alone.stuck_once, callback_args={"file": alone.here("begun")})
-        cron.run_job(job_id, wait=True)
-        """
-    )
-    program.says("begun")
-    program.is_killed()
-    assert _attempts(database, "x") == [(1, "lost"), (2, "succeeded")]
-
-
-def test_a_standby_takes_over_from_a_killed_process(script: Run, database: Path):
-    program = script(
-        """
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        cron = CronService()
-        cron.start()
-        job_id = cron.schedule_relative(
-            name="x", relative_time="every 1 hour",
-            callback=alone.stuck_once, callback_args={"file": alone.here("begun")})
-        cron.run_job(job_id, wait=True)
-        """
-    )
-    program.says("begun")
-    with CronService(database) as standby:
-        (job,) = standby.get_all_jobs()
-        (running,) = standby.get_executions(job.id)
-        assert running.status == "running"
-        program.is_killed()
-        eventually(lambda: standby.get_executions(job.id, "succeeded"))
-        second, first = standby.get_executions(job.id)
-        assert (first.id, first.status, second.attempt) == (running.id, "lost", 2)
-
-
-def test_what_was_acknowledged_is_there_after_a_kill(script: Run, database: Path):
-    program = script(
-        """
-        import threading
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        cron = CronService()
-        cron.start()
-        for number in range(10):
-            cron.schedule_relative(name=str(number), relative_time="every 1 hour", callback=alone.nothing)
-        alone.say("created")
-        threading.Event().wait(3600)
-        """
-    )
-    program.says("created")
-    program.is_killed()
+def test_no_worker_process_is_left_when_the_scheduler_has_stopped(database: Path):
     with CronService(database) as cron:
-        assert [job.name for job in cron.get_all_jobs()] == [str(number) for number in range(10)]
+        pid = run(cron, in_processes.report).result["pid"]
+        assert is_alive(pid)
+    assert not is_alive(pid)
 
 
-CTRL_C = {
-    "asyncio": """
-        import asyncio
-        from aurora_scheduler import SchedulerManager
-        from facades import alone
-
-        async def main():
-            async with SchedulerManager() as manager:
-                await manager.create_job(name="x", schedule="every 1 hour", callback=alone.nothing)
-                alone.say("ready")
-                await asyncio.sleep(3600)
-
-        try:
-            asyncio.run(main())
-        except KeyboardInterrupt:
-            alone.say("interrupted")
-        """,
-    "trio": """
-        import trio
-        from aurora_scheduler import SchedulerManager
-        from facades import alone
-
-        async def main():
-            async with SchedulerManager() as manager:
-                await manager.create_job(name="x", schedule="every 1 hour", callback=alone.nothing)
-                alone.say("ready")
-                await trio.sleep_forever()
-
-        try:
-            trio.run(main)
-        except KeyboardInterrupt:
-            alone.say("interrupted")
-        """,
-    "a plain program": """
-        import time
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        try:
-            with CronService() as cron:
-                cron.schedule_relative(name="x", relative_time="every 1 hour", callback=alone.nothing)
-                alone.say("ready")
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            alone.say("interrupted")
-        """,
-    "a plain program that waits for a run": """
-        from aurora_scheduler import CronService
-        from facades import alone
-
-        cron = CronService()
-        cron.start()
-        job_id = cron.schedule_relative(
-            name="x", relative_time="every 1 hour",
-            callback=alone.stuck_once_async, callback_args={"file": alone.here("begun")})
-        try:
-            cron.run_job(job_id, wait=True)
-        except KeyboardInterrupt:
-            cron.shutdown(drain=0)
-            alone.say("interrupted")
-        """,
-}
+def test_signals_for_the_whole_group_are_left_to_the_scheduler(cron: CronService):
+    """Ctrl-C in a terminal reaches the workers, too; what runs may come to its end all the same."""
+    assert run(cron, in_processes.signal_and_go_on).result == {"success": True, "message": "went on"}
 
 
-@pytest.mark.parametrize("program", CTRL_C)
-def test_control_c_ends_a_program_cleanly(script: Run, database: Path, program: str):
-    running = script(CTRL_C[program])
-    running.says("begun" if "begun" in CTRL_C[program] else "ready")
-    running.interrupt()
-    running.says("interrupted")
-    assert running.ends(0) == ""
-    with CronService(database) as cron:
-        (job,) = cron.get_all_jobs()
-        assert (job.name, job.status) == ("x", "active")
-        assert cron.get_executions(job.id, "lost") == []
+def test_an_async_function_is_refused(cron: CronService):
+    with pytest.raises(CallbackError, match='runner="process" is for plain functions'):
+        create(cron, in_processes.wait_async)
 
 
-def test_a_forked_child_is_refused_and_its_parent_goes_on(script: Run):
-    said = script(
-        """
-        import os, warnings
-        from aurora_scheduler import CronService, ForkedProcessError
-        from facades import alone
-
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 says what this is about
-        cron = CronService()
-        cron.start()
-        job_id = cron.schedule_relative(name="x", relative_time="every 1 hour", callback=alone.nothing)
-        child = os.fork()
-        if child == 0:
-            refused = 0
-            for call in (cron.get_all_jobs, lambda: cron.run_job(job_id), lambda: cron.run_job(job_id, wait=True),
-                         lambda: cron.cancel_job(job_id), cron.shutdown):
-                try:
-                    call()
-                except ForkedProcessError as error:
-                    refused += "fork" in str(error)
-            alone.say(f"{refused} calls refused")
-            raise SystemExit
-        _, status = os.waitpid(child, 0)
-        alone.say(f"the child ended with {os.waitstatus_to_exitcode(status)}")
-        alone.say(f"the parent's job {cron.run_job(job_id, wait=True).status}")
-        cron.shutdown()
-        """
-    ).ends(0)
-    assert said.splitlines() == ["5 calls refused", "the child ended with 0", "the parent's job succeeded"]
-
-
-@pytest.mark.parametrize("before", ["at once", "after a run"])
-def test_a_forked_child_makes_a_scheduler_of_its_own(script: Run, before: str):
-    said = script(
-        f"""
-        import os, warnings
-        from aurora_scheduler import CronService, get_cron_service
-        from facades import alone
-
-        warnings.simplefilter("ignore", DeprecationWarning)
-        parent = get_cron_service()
-        parent.start()
-        if {before!r} == "after a run":
-            parent.run_job(
-                parent.schedule_relative(name="x", relative_time="every 1 hour", callback=alone.nothing), wait=True)
-        child = os.fork()
-        if child == 0:
-            alone.say("another" if get_cron_service() is not parent else "the same")
-            os.environ["AURORA_SCHEDULER_DB"] = "child.db"
-            with CronService() as own:
-                job_id = own.schedule_relative(name="y", relative_time="every 1 hour", callback=alone.nothing)
-                alone.say(own.run_job(job_id, wait=True).status)
-            raise SystemExit
-        _, status = os.waitpid(child, 0)
-        alone.say(f"the child ended with {{os.waitstatus_to_exitcode(status)}}")
-        parent.shutdown()
-        """
-    ).ends(0)
-    assert said.splitlines() == ["another", "succeeded", "the child ended with 0"]
-
-
-def test_a_child_that_lives_on_does_not_hold_the_parents_database(script: Run, database: Path):
+def test_a_function_of_the_running_script_is_found_in_its_processes(script):
     program = script(
         """
-        import os, time, warnings
+        import os
         from aurora_scheduler import CronService
-        from facades import alone
 
-        warnings.simplefilter("ignore", DeprecationWarning)
-        cron = CronService()
-        cron.start()
-        cron.run_job(cron.schedule_relative(name="x", relative_time="every 1 hour", callback=alone.nothing), wait=True)
-        if os.fork() == 0:
-            alone.hear()
-            os._exit(0)
-        cron.shutdown()
-        alone.say("parent")
-        os.wait()
+        def work():
+            return str(os.getpid())
+
+        if __name__ == "__main__":
+            with CronService("jobs.db") as cron:
+                options = {"name": "x", "relative_time": "every 1 hour", "runner": "process"}
+                job_id = cron.schedule_relative(callback=work, **options)
+                done = cron.run_job(job_id, wait=True)
+                print(done.status, done.result["message"] != str(os.getpid()))
         """
     )
-    program.says("parent")
-    with CronService(database) as cron:
-        (job,) = cron.get_all_jobs()
-        asked = cron.run_job(job.id)
-        eventually(lambda: asked.id in [row.id for row in cron.get_executions(job.id, "succeeded")])
-    program.hears()
-    program.ends(0)
+    assert program.ends().splitlines() == ["succeeded True"]
 
 
-def test_where_no_thread_can_be_made_a_callback_waits_for_one_and_this_is_told(script: Run, database: Path):
+def test_a_script_that_would_start_a_scheduler_in_each_process_is_told_of_it(script):
     program = script(
         """
-        import logging
-        import sys
-        import threading
+        import logging, warnings
         from aurora_scheduler import CronService
-        from facades import alone
 
-        def refuse(thread):
-            raise RuntimeError("can't start new thread")
+        logging.disable()
+        warnings.simplefilter("ignore", ResourceWarning)  # anyio kills a process that cannot begin, and leaves it so
 
-        logging.basicConfig(stream=sys.stdout, format="%(message)s")
-        with CronService() as cron:
-            job_id = cron.schedule_relative(
-                name="x", relative_time="every 1 hour", callback=alone.nothing, max_retries=0)
-            start, threading.Thread.start = threading.Thread.start, refuse
-            cron.run_job(job_id)
-            alone.hear()
-            threading.Thread.start = start
-            alone.hear()
+        def work():
+            return "worked"
+
+        with CronService("jobs.db") as cron:
+            options = {"name": "x", "relative_time": "every 1 hour", "runner": "process", "max_retries": 0}
+            job_id = cron.schedule_relative(callback=work, **options)
+            print(cron.run_job(job_id, wait=True).error)
         """
     )
-    program.says("no thread can be made, and what needs one waits: can't start new thread")
-    program.hears()
-    with CronService(database) as standby:
-        (job,) = standby.get_all_jobs()
-        eventually(lambda: standby.get_executions(job.id, "succeeded"))
-        assert len(standby.get_executions(job.id)) == 1
-    program.hears()
-    program.ends(0)
+    (said,) = program.ends().splitlines()
+    assert said.startswith("its worker process could not begin: the main script raised there SchedulerStopped: ")
+    assert said.endswith('put what the script does, other than to define, under `if __name__ == "__main__":`')
+
+
+def test_in_a_simulation_there_are_no_processes():
+    with simulated() as sim:
+        job_id = create(sim.cron, in_processes.report)
+        sim.advance("1 hour")
+        (execution,) = sim.cron.get_executions(job_id)
+    assert execution.result["pid"] == os.getpid()

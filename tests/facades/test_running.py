@@ -125,6 +125,85 @@ async def test_an_app_callback_whose_loop_does_not_answer_fails_and_never_runs(
     cron.shutdown()
 
 
+@pytest.mark.anyio
+async def test_an_app_callback_is_cancelled_on_its_own_loop_when_its_time_is_up(
+    anyio_backend: str, manager: SchedulerManager, stage: Stage
+):
+    execution = await run_on(manager, callbacks.wait_async, stage.args, runner="app", timeout=0.2)
+    assert (execution.status, execution.reason) == ("timed_out", "timeout")
+    await stage.has_ended()
+    assert stage.notes == ["Cancelled" if anyio_backend == "trio" else "CancelledError"]
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, trio.run])
+def test_an_app_callback_whose_loop_ends_while_it_runs_has_failed(database: Path, loop, stage: Stage):
+    """It was not the scheduler that cancelled it: it is to be tried again."""
+    cron = CronService(database)
+    job_id = None
+
+    async def main() -> None:
+        nonlocal job_id
+        await cron.initialize()
+        job_id = cron.schedule_relative(
+            name="x",
+            relative_time="every 1 hour",
+            callback=callbacks.wait_async,
+            callback_args=stage.args,
+            runner="app",
+        )
+        cron.run_job(job_id)
+        await stage.has_begun()
+
+    loop(main() if loop is asyncio.run else main)
+    (execution,) = eventually(lambda: cron.get_executions(job_id, "failed"))
+    assert execution.error is not None
+    assert "loop ended" in execution.error
+    assert cron.get_executions(job_id, "waiting"), "the retry"
+    cron.shutdown(drain=0)
+
+
+def test_an_application_that_has_a_new_loop_initialises_on_it_again(database: Path, stage: Stage):
+    cron = CronService(database)
+    cron.start()
+
+    async def main() -> Execution:
+        await cron.initialize()
+        return await asyncio.to_thread(run, cron, callbacks.sleep_on_asyncio, stage.args, runner="app")
+
+    assert [asyncio.run(main()).status for _ in range(2)] == ["succeeded", "succeeded"]
+    cron.shutdown()
+
+
+@pytest.mark.anyio
+async def test_a_loop_that_still_runs_keeps_the_app_callbacks(
+    anyio_backend: str, manager: SchedulerManager, stage: Stage
+):
+    await anyio.to_thread.run_sync(trio.run, manager.initialize)
+    assert (await run_on(manager, callbacks.note_loop, stage.args, runner="app")).status == "succeeded"
+    assert stage.notes == [(threading.get_ident(), anyio_backend)]
+
+
+@pytest.mark.anyio
+async def test_a_loop_that_is_blocked_while_it_runs_an_app_callback_holds_up_that_one_alone(
+    anyio_backend: str, database: Path, stage: Stage
+):
+    async with SchedulerManager(database) as manager:
+        job_id = await manager.create_job(
+            name="x", schedule="every 1 hour", callback=callbacks.wait_async, callback_args=stage.args, runner="app",
+            timeout=0.2,
+        )  # fmt: skip
+        await manager.run_job(job_id)
+        await stage.has_begun()
+        with CronService(database) as other:  # whose plain calls block this loop
+            assert eventually(lambda: other.get_executions(job_id, "cancelling"))
+            run_elsewhere = run(other, callbacks.nothing_async)
+            assert run_elsewhere.status == "succeeded"
+            assert not stage.notes, "it could not hear of it yet"
+        (execution,) = await soon(lambda: manager.get_executions(job_id, "timed_out"))
+        assert execution.reason == "timeout"
+        assert stage.notes == ["Cancelled" if anyio_backend == "trio" else "CancelledError"]
+
+
 # -- what it is given -------------------------------------------------------------------------------------------
 
 

@@ -147,7 +147,11 @@ class Runners:
                 )
             )
         scope = attempt.make_interruptible()
-        return await self.home.run(attempt, scope, self._clock, lambda: function(**arguments))
+        outcome = await self.home.run(attempt, scope, self._clock, lambda: function(**arguments))
+        if outcome is _CANCELLED and attempt.cancel_reason is None:
+            loop = f"the application's {self.home.name} loop"
+            return failed(f"it was cancelled, and not by the scheduler: {loop} ended, or the application cancelled it")
+        return outcome
 
 
 class Home:
@@ -171,6 +175,15 @@ class Home:
         if library == "trio":
             return cls("Trio", trio.lowlevel.current_trio_token().run_sync_soon, _start_on_trio)
         return cls("asyncio", partial(_post_to_asyncio, asyncio.get_running_loop()), _start_on_asyncio)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the loop has not ended."""
+        try:
+            self._post(_nothing)
+        except RuntimeError:
+            return False
+        return True
 
     async def run(
         self, attempt: Attempt, scope: trio.CancelScope, clock: Clock, call: Callable[[], Awaitable[Any]]
