@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from croniter import croniter
-
 from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ScheduleType
@@ -94,5 +92,7 @@ def _values(index: int, word: str) -> tuple[int, ...]:
     """The values of a word as the field of this index."""
     alone = ["*"] * len(_ALL)
     alone[index] = word
+    from croniter import croniter  # not before somebody says a cron expression: it takes longer than all of ours
+
     expanded = cast("list[list[Any]]", croniter.expand(" ".join(alone))[0])[index]
     return tuple(_ALL[index]) if "*" in expanded else tuple(sorted(int(value) for value in expanded))
