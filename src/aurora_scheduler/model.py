@@ -411,6 +411,8 @@ class ChangeKind(_Word):
     RESOLVED = "resolved"
     FINISHED = "finished"
     DELETED = "deleted"
+    RENAMED = "renamed"
+    """It goes on under another id: told under both, each with the other."""
     RUN_REQUESTED = "run_requested"
     CANCEL_REQUESTED = "cancel_requested"
 

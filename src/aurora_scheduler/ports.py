@@ -214,6 +214,13 @@ class Store(Protocol):
         """Write a job's definition and state over the version before it. Raises `Stale`."""
         ...
 
+    def rename(self, before: Job, after: Job) -> None:
+        """Write a job under another id and generation over the version before it; its history goes with it.
+
+        Raises `Stale`; `JobExistsError` where that id is taken.
+        """
+        ...
+
     def remove(self, job: Job) -> None:
         """Delete a job's row; its history stays. Raises `Stale`."""
         ...

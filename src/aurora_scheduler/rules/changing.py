@@ -13,7 +13,7 @@ from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, Execut
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, row_of, stepped
 from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.settling import retry_delay
-from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, schedule_of
+from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, rejittered, schedule_of
 from aurora_scheduler.values import replace
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "delete",
     "is_free",
     "pause",
+    "renamed",
     "renewed",
     "request_cancel",
     "request_run",
@@ -65,6 +66,15 @@ def seated(job: Job, waiting: Sequence[Execution]) -> Job:
     """An edited job; without a next firing, where what waits for its turn has the last places among `max_runs`."""
     most, taken = job.policies.max_runs, planned(job, waiting)
     return job if most is None or taken == job.runs or taken < most else coming(job, None)
+
+
+def renamed(job: Job, job_id: str, generation: int, now: int) -> Job:
+    """The job under another id. Its next firing has another share of `jitter` then, since that depends on the id."""
+    after = stepped(job, id=job_id, generation=generation, updated=now)
+    try:
+        return rejittered(after)
+    except ScheduleError:  # its zone is unknown here: it keeps the share that it has
+        return after
 
 
 def _overdue(job: Job, now: int, reason: Reason, new_id: Callable[[], str]) -> tuple[tuple[Execution, ...], Job]:

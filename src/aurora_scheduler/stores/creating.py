@@ -1,4 +1,4 @@
-"""Many jobs added at once."""
+"""Jobs that are added: what there is of their ids already, and many at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aurora_scheduler.model import Change, Job
 from aurora_scheduler.stores.rows import change_row, job_row
 from aurora_scheduler.stores.statements import INSERT_CHANGE, INSERT_JOB
 
-__all__ = ["heard_of", "insert_all"]
+__all__ = ["heard_of", "insert_all", "next_generation"]
 
 
 def heard_of(sql: sqlite3.Connection, job_ids: Sequence[str]) -> set[str]:
@@ -30,3 +30,14 @@ def insert_all(sql: sqlite3.Connection, jobs: Sequence[Job], changes: Sequence[C
     """Add jobs of whose ids there is nothing yet, and a line of history each."""
     sql.executemany(INSERT_JOB, map(job_row, jobs))
     sql.executemany(INSERT_CHANGE, map(change_row, changes))
+
+
+def next_generation(sql: sqlite3.Connection, job_id: str) -> int:
+    """One more than any job, execution or change of this id has."""
+    (highest,) = sql.execute(
+        "SELECT max(coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_jobs WHERE id = :id), 0),"
+        " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_executions WHERE job_id = :id), 0),"
+        " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_job_changes WHERE job_id = :id), 0))",
+        {"id": job_id},
+    ).fetchone()
+    return int(highest) + 1

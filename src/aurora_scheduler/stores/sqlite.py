@@ -15,10 +15,10 @@ from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptErr
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
-from aurora_scheduler.stores import listing, locks, retention, surveys
+from aurora_scheduler.stores import listing, locks, renaming, retention, surveys
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.checkpoints import Checkpoints
-from aurora_scheduler.stores.creating import heard_of, insert_all
+from aurora_scheduler.stores.creating import heard_of, insert_all, next_generation
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader, fetched
 from aurora_scheduler.stores.decisions import write_all, write_change, write_one
 from aurora_scheduler.stores.faults import is_taken, translated
@@ -297,12 +297,21 @@ class SqliteStore:
 
     def replace(self, job: Job) -> None:
         """Write definition and state over the version before."""
-        if isinstance(job, DamagedJob):
-            raise StoreCorruptError(self.path, f"job {shown(job.id)} cannot be edited: {job.damage}")
+        self._refuse_damaged(job)
         where = (job.id, job.generation, job.version - 1)
         if self._connection.execute(SAVE_JOB, (*job_row(job), *where)).rowcount != 1:
             raise Stale(job.id)
         self.notes.touched[job.id] = None
+
+    def rename(self, before: Job, after: Job) -> None:
+        """Write the job under another id, its history with it."""
+        self._refuse_damaged(before)
+        renaming.rename(self._connection, before, after)
+        self.notes.touched.update({before.id: None, after.id: None})
+
+    def _refuse_damaged(self, job: Job) -> None:
+        if isinstance(job, DamagedJob):
+            raise StoreCorruptError(self.path, f"job {shown(job.id)} cannot be edited: {job.damage}")
 
     def remove(self, job: Job) -> None:
         """Delete the job's row; executions and changes stay."""
@@ -330,13 +339,7 @@ class SqliteStore:
     def next_generation(self, job_id: str) -> int:
         """One more than any job, execution or change of this id has."""
         with translated(self.path):
-            (highest,) = self._connection.execute(
-                "SELECT max(coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_jobs WHERE id = :id), 0),"
-                " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_executions WHERE job_id = :id), 0),"
-                " coalesce((SELECT max(CAST(generation AS INTEGER)) FROM aurora_job_changes WHERE job_id = :id), 0))",
-                {"id": job_id},
-            ).fetchone()
-        return int(highest) + 1
+            return next_generation(self._connection, job_id)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
