@@ -25,6 +25,7 @@ from aurora_scheduler.rules import (
     pass_over,
     pause,
     recover,
+    renamed,
     renewed,
     request_cancel,
     request_run,
@@ -34,7 +35,7 @@ from aurora_scheduler.rules import (
     standing,
 )
 from aurora_scheduler.rules.explaining import explain as explained
-from aurora_scheduler.rules.firing import finish_if_over
+from aurora_scheduler.rules.firing import changed, finish_if_over
 from aurora_scheduler.rules.outlook import outlook as outlook_of
 from aurora_scheduler.values import replace
 
@@ -58,10 +59,15 @@ _log = logger("engine")
 def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:
     """Add the jobs, or make those that exist as they are said now; all or none. The ids, in order."""
     heard_of = store.heard_of([new.job.id for new in declared if not new.is_unheard_of])
-    for of_heard, some in groupby(declared, lambda new: not new.is_unheard_of and new.job.id in heard_of):
+
+    def may_be_there(new: Declared) -> bool:
+        return bool(new.aliases) or (not new.is_unheard_of and new.job.id in heard_of)
+
+    for of_heard, some in groupby(declared, may_be_there):
         if of_heard:
             for new in some:
                 _create(store, clock, new)
+                heard_of.add(new.job.id)
         else:
             first = list(some)
             _create_first(store, clock, first)
@@ -86,7 +92,7 @@ def _created(job: Job) -> Change:
 
 
 def _create(store: Store, clock: Clock, new: Declared) -> None:
-    existing = store.job(new.job.id)
+    existing = _found(store, clock, new)
     if existing is None:
         refuse_never(new.job)
         created = replace(new.job, generation=store.next_generation(new.job.id))
@@ -96,6 +102,31 @@ def _create(store: Store, clock: Clock, new: Declared) -> None:
         raise JobExistsError(existing.id)
     elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:
         _replace(store, clock, existing, job)
+
+
+def _found(store: Store, clock: Clock, new: Declared) -> Job | None:
+    """The job of this id, or else the first that is there under an alias, which has the id then; None: neither.
+
+    What is there under another alias is deleted: it would do the same work a second time.
+    """
+    existing = store.job(new.job.id)
+    for alias in new.aliases:
+        former = store.job(alias)
+        if former is not None and existing is None:
+            existing = _rename(store, clock, former, new.job.id)
+        elif former is not None:
+            delete_job(store, clock, alias)
+    return existing
+
+
+def _rename(store: Store, clock: Clock, former: Job, job_id: str) -> Job:
+    now = clock.now()
+    job = renamed(former, job_id, store.next_generation(job_id), now)
+    store.rename(former, job)
+    # Of both ids: whoever fires the jobs has to let go of the one, and to take up the other.
+    store.record(changed(former, ChangeKind.RENAMED, now, job.id))
+    store.record(changed(job, ChangeKind.RENAMED, now, former.id))
+    return job
 
 
 def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:

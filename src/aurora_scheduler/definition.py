@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,16 +16,25 @@ from aurora_scheduler.callbacks import (
     named,
     resolve,
 )
-from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError
+from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError, shown
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import CallbackName, Job, JobStatus, Policies, ScheduleType
-from aurora_scheduler.options import checked_choice, checked_name, checked_tags, read_options
+from aurora_scheduler.options import checked_aliases, checked_choice, checked_name, checked_tags, read_options
 from aurora_scheduler.rules import coming, following
 from aurora_scheduler.rules.timing import rejittered, schedule_of
 from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zone_said
 from aurora_scheduler.values import replace
 
-__all__ = ["Declared", "NewJob", "amended", "declare", "declare_all", "redeclared", "refuse_never"]
+__all__ = [
+    "Declared",
+    "NewJob",
+    "amended",
+    "declare",
+    "declare_all",
+    "redeclared",
+    "refuse_never",
+    "refuse_shared_aliases",
+]
 
 T = TypeVar("T")
 
@@ -93,6 +102,8 @@ class Declared:
     if_exists: str
     is_unheard_of: bool = False
     """Whether its id was made for it: there is nothing of that id yet."""
+    aliases: tuple[str, ...] = ()
+    """The ids that it had before: where there is no job of its own, the first that is there becomes it."""
 
 
 class _Once:
@@ -150,6 +161,10 @@ def _declare(
         checked_name(job_id, "job_id")
     elif if_exists != "error":
         raise OptionError("if_exists", if_exists, "needs a job_id: names need not be unique, ids are")
+    said_aliases = given.pop("aliases", ())
+    aliases = checked_aliases(said_aliases, job_id)
+    if aliases and if_exists == "error":
+        raise OptionError("aliases", said_aliases, 'needs a job_id, and if_exists="update" or "keep"')
     zone = given.pop("timezone", None)
     zone = load_zone(timezone if zone is None else zone).key
     zone = once.read(zone_said, new.schedule) or zone
@@ -185,7 +200,21 @@ def _declare(
     job = coming(job, following(job, now))
     if not may_be_there:
         refuse_never(job)
-    return Declared(job, if_exists, is_unheard_of=job_id is None)
+    return Declared(job, if_exists, is_unheard_of=job_id is None, aliases=aliases)
+
+
+def refuse_shared_aliases(declared: Sequence[Declared]) -> None:
+    """Raise `OptionError` where an id that a job had before is, in the same call, that of another, too."""
+    aliased = [new for new in declared if new.aliases]
+    holders = {new.job.id: new.job.id for new in declared} if aliased else {}
+    for new in aliased:
+        for alias in new.aliases:
+            holder = holders.setdefault(alias, new.job.id)
+            if holder != new.job.id:
+                other = "another job" if holder == alias else f"job {shown(holder)}, too"
+                what = "the id" if holder == alias else "an alias"
+                reason = f"{shown(alias)} is {what} of {other}; an alias is an id that only this job had"
+                raise OptionError("aliases", list(new.aliases), reason)
 
 
 def refuse_never(job: Job) -> None:
@@ -262,7 +291,7 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
 
     Raises the error of whatever is wrong with them.
     """
-    for option in ("job_id", "if_exists"):
+    for option in ("job_id", "if_exists", "aliases"):
         if option in changes:
             raise UnknownOptionError(option, changes[option], "cannot be changed; a job keeps its id")
     known = {field: changes[field] for field in _CHANGEABLE if field in changes}

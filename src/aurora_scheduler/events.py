@@ -26,9 +26,10 @@ class JobEvent:
     Attributes:
         job_id: the job.
         kind: "created", "updated", "paused", "resumed", "deactivated", "unresolved", "resolved", "finished", "deleted",
-            "run_requested" or "cancel_requested".
+            "renamed", "run_requested" or "cancel_requested".
         at: when, in UTC.
-        detail: the reason, or what it was about; None where there is nothing to say.
+        detail: the reason, or what it was about; None where there is nothing to say. A job that was renamed is told of
+            twice, under the id it had and the one it has; the detail is the other.
     """
 
     job_id: str

@@ -278,6 +278,7 @@ class SchedulerManager:
         """Declare a job in code: the decorated function is its callback, and its id is "module:qualname".
 
         The job is created when the manager is initialised, or made as declared where it exists, keeping its history.
+        `aliases` are ids that it had before its function was renamed or moved: a job of one of them goes on as this.
 
         ```python
         @manager.job("every 5 minutes", max_retries=1)

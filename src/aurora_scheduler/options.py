@@ -15,6 +15,7 @@ from aurora_scheduler.schedules import parse_duration, parse_time_of_day, to_ins
 
 __all__ = [
     "FIELDS",
+    "checked_aliases",
     "checked_choice",
     "checked_name",
     "checked_tags",
@@ -48,9 +49,10 @@ FIELDS: Mapping[str, str] = {
 }
 
 #: Options that are no policies, and are read elsewhere.
-_BESIDE = ("job_id", "if_exists", "timezone", "tags")
+_BESIDE = ("job_id", "if_exists", "aliases", "timezone", "tags")
 _LONGEST_NAME = 255
 _MOST_TAGS = 100
+_MOST_ALIASES = 100
 _MOST_DATES = 1_000
 
 
@@ -139,6 +141,18 @@ def checked_tags(value: object) -> tuple[str, ...]:
     if len(tags) > _MOST_TAGS:
         raise OptionError("tags", value, f"must be at most {_MOST_TAGS}")
     return tags
+
+
+def checked_aliases(value: object, job_id: str | None) -> tuple[str, ...]:
+    """The ids that a job had before: each kept once, in the order in which they are looked for."""
+    if not isinstance(value, list | tuple):
+        raise OptionError("aliases", value, 'must be a list of ids, like ["shop.jobs:old_name"]')
+    aliases = tuple(dict.fromkeys(checked_name(alias, "aliases") for alias in value))
+    if job_id in aliases:
+        raise OptionError("aliases", value, "must be ids that the job had before, and not the one it has")
+    if len(aliases) > _MOST_ALIASES:
+        raise OptionError("aliases", value, f"must be at most {_MOST_ALIASES}")
+    return aliases
 
 
 def checked_choice(option: str, value: object, choices: tuple[str, ...]) -> str:

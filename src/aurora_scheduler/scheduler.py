@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from aurora_scheduler import commands
 from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.callbacks import Allowed
-from aurora_scheduler.definition import NewJob, amended, declare_all
+from aurora_scheduler.definition import NewJob, amended, declare_all, refuse_shared_aliases
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
 from aurora_scheduler.events import Listener
@@ -188,6 +188,7 @@ class Scheduler:
         )
         with collector_held() if len(jobs) > _VERY_MANY else nullcontext():
             declared = list(all_declared)
+        refuse_shared_aliases(declared)
         return self._write(lambda store: commands.create_jobs(store, clock, declared))
 
     def job(self, job_id: str) -> Ticket[Job | None]:

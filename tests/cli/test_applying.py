@@ -107,6 +107,7 @@ def test_a_paused_job_stays_so(aurora, file, tmp_path):
         ("[jobs.a]\nschedule='every blue moon'\ncallback='os.getcwd'", "'every blue moon'"),
         ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\ncolour='red'", "colour"),
         ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\njob_id='b'", "its id is in the brackets"),
+        ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\naliases=['b']", "[jobs.a] says aliases"),
     ],
 )
 def test_where_one_is_refused_nothing_is_done(aurora, file, tmp_path, text, said):

@@ -49,6 +49,8 @@ def _job(job_id: str, table: Any) -> NewJob:
     for option in ("job_id", "if_exists"):
         if option in said:
             raise Failure(f"[jobs.{job_id}] says {option}: its id is in the brackets, and it is made as it is said")
+    if "aliases" in said:  # what is shown before could not tell of it
+        raise Failure(f"[jobs.{job_id}] says aliases: they are for jobs that are declared in code")
     args = said.pop("callback_args", None)
     if _AS_JSON in said:
         args = json.loads(said.pop(_AS_JSON))
