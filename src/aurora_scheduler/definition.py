@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from aurora_scheduler.callbacks import (
     ANY,
+    HOOK_NAMES,
     Allowed,
     check_arguments,
+    check_told,
     checked_arguments,
     is_async,
     name_of,
@@ -29,6 +31,7 @@ __all__ = [
     "Declared",
     "NewJob",
     "amended",
+    "checked_hook",
     "declare",
     "declare_all",
     "redeclared",
@@ -170,6 +173,7 @@ def _declare(
     zone = once.read(zone_said, new.schedule) or zone
     tags = checked_tags(given.pop("tags", ()))
     policies = read_options(given, zone) if given else _NO_OPTIONS
+    _check_hooks(given, allowed)
     may_be_there = job_id is not None and if_exists != "error"
     schedule = once.read(
         parse_schedule,
@@ -299,6 +303,7 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
     zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
     zone = zone_said(known.get("schedule")) or zone
     policies = read_options(options, zone, job.policies)
+    _check_hooks(options, allowed)
     wanted = replace(
         job,
         name=checked_name(known.get("name", job.name)),
@@ -318,6 +323,33 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
         args = _checked_arguments(callback, function, known.get("callback_args", job.callback_args), policies)
         wanted = replace(wanted, callback=callback, callback_args=args)
     return redeclared(job, wanted, now)
+
+
+def checked_hook(option: str, value: object) -> Callable[..., Any] | None:
+    """The function that a hook for all jobs is: any one, or the one of a name; None: none. Raises `OptionError`.
+
+    It is not stored, and so need not be found again under a name.
+    """
+    if value is None:
+        return None
+    try:
+        function = value if callable(value) and not isinstance(value, type) else resolve(name_of(value))
+        check_told(function, HOOK_NAMES[option])
+    except CallbackError as error:
+        raise OptionError(option, value, str(error)) from error
+    return function
+
+
+def _check_hooks(options: Mapping[str, Any], allowed: Allowed) -> None:
+    """See that a job's own hooks can be called; whether they have names, `read_options` has looked at."""
+    for option, names in HOOK_NAMES.items():
+        value = options.get(option)
+        if value is None:
+            continue
+        try:
+            check_told(resolve(name_of(value), allowed), names)
+        except CallbackError as error:
+            raise OptionError(option, value, str(error)) from error
 
 
 def _found_callback(callback: object, allowed: Allowed) -> tuple[CallbackName, Callable[..., Any]]:

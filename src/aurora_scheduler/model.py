@@ -106,6 +106,11 @@ class CallbackName(NamedTuple):
     def __str__(self) -> str:
         return f"{self.module}:{self.qualname}"
 
+    @property
+    def stored(self) -> str:
+        """All of it as one text: "module:qualname", and for a script its file after one more colon."""
+        return str(self) if self.file is None else f"{self}:{self.file}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
@@ -133,6 +138,10 @@ class Policies:
     jitter: int = 0
     delivery: str = "at_least_once"
     runner: str = "auto"
+    on_failure: str | None = None
+    """A `CallbackName.stored`, as is `on_deactivate`; None: that of all jobs, where there is one."""
+    on_deactivate: str | None = None
+    ping: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,8 +331,23 @@ class Job:
 
     @property
     def runner(self) -> str:
-        """Where the callback runs: "auto", "thread", "trio" or "app"."""
+        """Where the callback runs: "auto", "thread", "trio", "app" or "process"."""
         return self.policies.runner
+
+    @property
+    def on_failure(self) -> str | None:
+        """The function that is called after each attempt that has failed, "module:qualname"; None: that of all jobs."""
+        return _without_file(self.policies.on_failure)
+
+    @property
+    def on_deactivate(self) -> str | None:
+        """The function that is called when the retries are used up, "module:qualname"; None: that of all jobs."""
+        return _without_file(self.policies.on_deactivate)
+
+    @property
+    def ping(self) -> str | None:
+        """The URL that is asked for after each success, or None."""
+        return self.policies.ping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -445,6 +469,10 @@ class Commit:
     change: Change | None = None
     must_last: bool = False
     """Whether it has to survive a power cut, whatever the store's durability."""
+
+
+def _without_file(stored: str | None) -> str | None:
+    return None if stored is None else ":".join(stored.split(":")[:2])
 
 
 def _time_of_day(wall: int) -> time:

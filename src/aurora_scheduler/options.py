@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
-from aurora_scheduler.errors import OptionError, ScheduleError, UnknownOptionError, one_of
+from aurora_scheduler.callbacks import name_of
+from aurora_scheduler.errors import CallbackError, OptionError, ScheduleError, UnknownOptionError, one_of
 from aurora_scheduler.instants import FIRST, LAST, SECOND, aware, instant_of, micros
 from aurora_scheduler.model import Policies
 from aurora_scheduler.schedules import parse_duration, parse_time_of_day, to_instant
@@ -46,6 +48,9 @@ FIELDS: Mapping[str, str] = {
     "jitter": "jitter",
     "delivery": "delivery",
     "runner": "runner",
+    "on_failure": "on_failure",
+    "on_deactivate": "on_deactivate",
+    "ping": "ping",
 }
 
 #: Options that are no policies, and are read elsewhere.
@@ -54,6 +59,7 @@ _LONGEST_NAME = 255
 _MOST_TAGS = 100
 _MOST_ALIASES = 100
 _MOST_DATES = 1_000
+_LONGEST_URL = 2_000
 
 
 def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | None = None) -> Policies:
@@ -264,6 +270,37 @@ def _choice(*choices: str) -> Callable[[str, object, str], str]:
     return read
 
 
+def _hook(option: str, value: object, zone: str) -> str | None:
+    """The name alone: whether there is such a function is looked at when the job is made."""
+    try:
+        return None if value is None else name_of(value).stored
+    except CallbackError as error:
+        raise OptionError(option, value, str(error)) from error
+
+
+def _url(option: str, value: object, zone: str) -> str | None:
+    if value is None:
+        return None
+    accepted = 'must be a URL like "https://example.org/token"'
+    if not isinstance(value, str):
+        raise OptionError(option, value, accepted)
+    if "@" in value:
+        # Not even in the error's attributes: what is refused is shown in logs.
+        raise OptionError(
+            option, "…", "must hold no user and no password (nor any @, which is written %40): it is shown with the job"
+        )
+    if len(value) > _LONGEST_URL or not (value.isascii() and value.isprintable()) or " " in value:
+        raise OptionError(option, value, f"{accepted}: at most {_LONGEST_URL:,} printable ASCII characters, no spaces")
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        is_one = False
+    if not is_one:
+        raise OptionError(option, value, f"{accepted}: http or https, and a host")
+    return value
+
+
 _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "max_retries": _count,
     "retry_delay": _duration,
@@ -284,4 +321,7 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "jitter": _duration,
     "delivery": _choice("at_least_once", "at_most_once"),
     "runner": _choice("auto", "thread", "trio", "app", "process"),
+    "on_failure": _hook,
+    "on_deactivate": _hook,
+    "ping": _url,
 }

@@ -260,3 +260,16 @@ def test_a_script_that_is_gone_is_told(monkeypatch):
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
     with pytest.raises(CallbackError, match="this process runs no script"):
         resolve(CallbackName("__main__", "f", "/nowhere/gone.py"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        CallbackName("shop.jobs", "tell"),
+        CallbackName("shop", "Desk.tell"),
+        CallbackName("__main__", "tell", "/srv/shop: old/run.py"),
+    ],
+    ids=str,
+)
+def test_a_stored_name_is_read_as_the_name_that_it_is_of(name):
+    assert name_of(name.stored) == name

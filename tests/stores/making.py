@@ -199,6 +199,8 @@ policies = st.builds(
     timeout=st.none() | durations,
     jitter=durations,
     runner=st.sampled_from(["auto", "thread", "trio", "app"]),
+    on_failure=st.none() | st.sampled_from(["shop:tell", "shop.jobs:Desk.tell", "__main__:tell:/srv/shop: old/run.py"]),
+    ping=st.none() | st.just("https://example.org:8080/token?rid=1"),
 )
 
 #: `version` leaves room for the version before and the one after.

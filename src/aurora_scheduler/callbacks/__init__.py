@@ -11,14 +11,23 @@ from aurora_scheduler.callbacks.failures import failed, raised
 from aurora_scheduler.callbacks.naming import name_of, named
 from aurora_scheduler.callbacks.resolving import resolve
 from aurora_scheduler.callbacks.results import returned
-from aurora_scheduler.callbacks.signature import CONTEXT_NAMES, bind, check_arguments, is_async
+from aurora_scheduler.callbacks.signature import (
+    CONTEXT_NAMES,
+    HOOK_NAMES,
+    bind,
+    check_arguments,
+    check_told,
+    is_async,
+)
 
 __all__ = [
     "ANY",
     "CONTEXT_NAMES",
+    "HOOK_NAMES",
     "Allowed",
     "bind",
     "check_arguments",
+    "check_told",
     "checked_arguments",
     "failed",
     "is_async",

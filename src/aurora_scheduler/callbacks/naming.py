@@ -22,7 +22,7 @@ def name_of(callback: object) -> CallbackName:
     """The name of a callback: of a function that is found again under its own name, or as it was written.
 
     A written name is checked for its shape only; `resolve` tells whether there is such a function. A function of the
-    running script is named together with the script's file.
+    running script is named together with the script's file. A `CallbackName.stored` gives the name that it is of.
 
     Raises:
         CallbackError: it is no name and no function, or a function that could not be found again after a restart.
@@ -56,6 +56,9 @@ def named(module: object, function: object) -> CallbackName:
 
 def _read(text: str) -> CallbackName:
     module, _, function = text.partition(":") if ":" in text else text.rpartition(".")
+    if module == MAIN and ":" in function:  # as it was stored
+        qualname, _, file = function.partition(":")
+        return CallbackName(MAIN, qualname, file)
     if not module or not function:
         raise CallbackError(text, f"it names no function in a module; {_SHAPE}")
     return _written(module, function, text)

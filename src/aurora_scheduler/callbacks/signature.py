@@ -19,10 +19,18 @@ if sys.version_info >= (3, 14):
 else:
     _HOW: dict[str, Any] = {}
 
-__all__ = ["CONTEXT_NAMES", "bind", "check_arguments", "is_async"]
+__all__ = ["CONTEXT_NAMES", "HOOK_NAMES", "bind", "check_arguments", "check_told", "is_async"]
 
 #: What a callback is told of its own execution, if it has parameters of these names.
 CONTEXT_NAMES = ("job_id", "job_name", "execution_id", "scheduled_for", "attempt", "idempotency_key")
+
+#: What a hook is told, if it has parameters of these names.
+HOOK_NAMES: Mapping[str, tuple[str, ...]] = {
+    "on_failure": (
+        "job_id", "job_name", "execution_id", "scheduled_for", "attempt", "error", "status", "will_retry",
+    ),
+    "on_deactivate": ("job_id", "job_name", "reason"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,29 @@ def check_arguments(function: Callable[..., Any], args: Mapping[str, Any]) -> No
         raise ArgumentsError(function, f"it takes no argument {_listed(unknown)} by name; it takes {takes}")
     if missing := [name for name in taken.required if name not in args and name not in CONTEXT_NAMES]:
         raise ArgumentsError(function, f"callback_args lack {_listed(missing)}, which it requires; it takes {takes}")
+
+
+def check_told(function: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """See that the function can be called with nothing but what it is told by these names.
+
+    Raises:
+        ArgumentsError: it requires something else.
+
+    >>> def tell(job_name, error, *, copies=1): ...
+    >>> check_told(tell, HOOK_NAMES["on_failure"])
+    >>> check_told(tell, HOOK_NAMES["on_deactivate"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    aurora_scheduler.errors.ArgumentsError: cannot use the callback <function tell at ...>: it requires "error", and \
+is told nothing but job_id, job_name, reason, each by its name
+    """
+    taken = _parameters(function)
+    lacking = () if taken is None else (*taken.unnamed, *(name for name in taken.required if name not in names))
+    if lacking:
+        told = ", ".join(names)
+        raise ArgumentsError(
+            function, f"it requires {_listed(lacking)}, and is told nothing but {told}, each by its name"
+        )
 
 
 def bind(function: Callable[..., Any], args: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
