@@ -7,6 +7,7 @@ runs in a circle, and no import hides inside a function. To add a module, put it
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ DOOR_LOOKS_UP_TO = 6
 #: Rooms that never import each other, though their floors would allow it: both see only `ports`.
 STRANGERS = {frozenset({"engine", "stores"})}
 #: What may be imported inside a function: what may not be installed, or takes long and is seldom needed.
-LATE = {"anyio.to_process", "croniter", "rich", "sqlalchemy", "sqlite_utils", "tomli_w"}
+LATE = {"anyio.to_process", "croniter", "rich", "sqlalchemy", "sqlite_utils", "tomli_w", "urllib"}
 #: The only doors: library -> the modules that may import it.
 DOORS = {
     "croniter": {"schedules.cron"},
@@ -219,6 +220,16 @@ def only_the_terminal_prints(house: House) -> Iterator[str]:
                 yield f"{module}, line {called.lineno}, prints; the library logs"
 
 
+def what_is_logged_of_a_job_says_which(house: House) -> Iterator[str]:
+    for module, tree in house.trees.items():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log.")):
+                continue
+            names_one = re.search(r"\b(job|execution) %", ast.unparse(node))
+            if names_one and not any(keyword.arg == "extra" for keyword in node.keywords):
+                yield f"{module}, line {node.lineno}, tells of a job or an execution without its fields in `extra`"
+
+
 def no_module_is_too_long(house: House) -> Iterator[str]:
     for module, lines in house.lengths.items():
         if lines > LONGEST:
@@ -235,6 +246,7 @@ RULES = [
     each_library_has_one_door,
     only_the_clock_tells_the_time,
     only_the_terminal_prints,
+    what_is_logged_of_a_job_says_which,
     no_module_is_too_long,
 ]
 
@@ -268,6 +280,7 @@ def test_the_house_stands(rule, house):
         (only_the_clock_tells_the_time, "host.py", "started = datetime.datetime.now(UTC)"),
         (only_the_clock_tells_the_time, "host.py", "from trio import current_time"),
         (only_the_terminal_prints, "host.py", "print()"),
+        (what_is_logged_of_a_job_says_which, "host.py", '_log.error("job %r failed", name)'),
         (no_module_is_too_long, "host.py", "\n" * 501),
     ],
     ids=lambda value: getattr(value, "__name__", None) or ascii(value)[1:40],

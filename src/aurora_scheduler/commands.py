@@ -12,8 +12,8 @@ from aurora_scheduler.answers import Explanation, Outlook
 from aurora_scheduler.definition import Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Change, ChangeKind, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.logs import about, logger
+from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import read_moment
 from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
 from aurora_scheduler.rules import (
@@ -250,22 +250,26 @@ def _meant(instant: int) -> int:
     return next((unit - 1 for unit in (60 * SECOND, SECOND) if instant % unit == 0), 0)
 
 
-def recover_orphans(store: Store, clock: Clock, owner: str) -> int:
-    """What owners before `owner` began and did not end is lost, and runs again where it should; how many it were."""
-    orphans = store.orphans(owner)
-    for row, deaths in orphans:
+def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
+    """What owners before `owner` began and did not end is lost, and runs again where it should; what was written."""
+    commits: list[Commit] = []
+    for row, deaths in store.orphans(owner):
         found = store.snapshot(row.job_id)
         if found is not None and found.job.generation != row.generation:
             found = None
         waiting, running = _sorted(found) if found is not None else ((), ())
         others = sum(other.id != row.id for other in running)
         job = None if found is None else found.job
+        commit = recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id)
         try:
             with store.savepoint():
-                store.commit(recover(job, waiting, others, row, deaths, clock.now(), new_id=clock.new_id))
+                store.commit(commit)
         except Refused:  # in the transaction that has just read it: the database does not agree with itself
-            _log.error("execution %s of job %r cannot be recovered: the database is damaged", row.id, row.job_name)
-    return len(orphans)
+            told = "execution %s of job %r cannot be recovered: the database is damaged"
+            _log.error(told, row.id, row.job_name, extra=about(row))
+        else:
+            commits.append(commit)
+    return commits
 
 
 def outdated_jobs(store: Store) -> list[str]:
@@ -296,7 +300,8 @@ def renew_jobs(store: Store, clock: Clock, job_ids: Sequence[str]) -> int:
             with store.savepoint():
                 store.commit(commit)
         except Refused:
-            _log.error("the next firing of job %r cannot be written: the database is damaged", job_id)
+            told = "the next firing of job %r cannot be written: the database is damaged"
+            _log.error(told, job_id, extra={"job_id": job_id})
         else:
             moved += commit.change is not None
     return moved

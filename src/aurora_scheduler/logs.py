@@ -9,10 +9,16 @@ from __future__ import annotations
 import logging
 
 from aurora_scheduler.errors import printable
+from aurora_scheduler.model import Execution
 
-__all__ = ["DEBUG", "logger"]
+__all__ = ["DEBUG", "about", "logger"]
 
 DEBUG = logging.DEBUG
+
+
+def about(execution: Execution) -> dict[str, str]:
+    """The fields of a record that tells of an execution, and so of its job: its `extra`."""
+    return {"job_id": execution.job_id, "execution_id": execution.id}
 
 
 def logger(name: str) -> logging.Logger:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from aurora_scheduler import commands
 from aurora_scheduler.answers import Explanation, Health, Outlook
 from aurora_scheduler.callbacks import Allowed
-from aurora_scheduler.definition import NewJob, amended, declare_all, refuse_shared_aliases
+from aurora_scheduler.definition import NewJob, amended, checked_hook, declare_all, refuse_shared_aliases
 from aurora_scheduler.engine import Home, Settings, current_execution
 from aurora_scheduler.errors import OptionError, SchedulerStopped, StoreCorruptError, one_of, shown
 from aurora_scheduler.events import Listener
@@ -63,6 +63,8 @@ class Scheduler:
         keep_executions: int,
         keep_days: int,
         allow_callbacks: Collection[str] | None,
+        on_failure: Callable[..., object] | str | None,
+        on_deactivate: Callable[..., object] | str | None,
     ) -> None:
         self._allowed = Allowed.read(allow_callbacks)
         self._settings = Settings(
@@ -73,6 +75,8 @@ class Scheduler:
             max_tasks=whole_number("max_tasks", max_tasks, least=1),
             keep_executions=whole_number("keep_executions", keep_executions, least=1),
             keep_days=whole_number("keep_days", keep_days, least=1, most=36_500),
+            on_failure=checked_hook("on_failure", on_failure),
+            on_deactivate=checked_hook("on_deactivate", on_deactivate),
             watch_loop=True,
         )
         self._new_store: Callable[[], Store] = partial(open_store, database, durability=durability)

@@ -46,6 +46,8 @@ class CronService:
         keep_executions: int = 1000,
         keep_days: int = 90,
         allow_callbacks: Collection[str] | None = None,
+        on_failure: Callback | None = None,
+        on_deactivate: Callback | None = None,
     ) -> None:
         self._scheduler = Scheduler(
             database,
@@ -58,6 +60,8 @@ class CronService:
             keep_executions=keep_executions,
             keep_days=keep_days,
             allow_callbacks=allow_callbacks,
+            on_failure=on_failure,
+            on_deactivate=on_deactivate,
         )
 
     @classmethod

@@ -127,7 +127,8 @@ def test_what_is_exported_says_all_of_it_and_is_applied_without_a_change(aurora,
             retry_backoff=2.5, max_retry_delay="1 hour", retry_jitter=0.25, on_exhausted="continue", misfire="skip",
             misfire_grace="2 days", overlap="allow", max_instances=3, timeout=5, jitter="5 seconds",
             start_at="2030-05-28 15:00", end_at="2031-05-28 15:00", max_runs=99, exclude_dates=["2030-12-25"],
-            only_between=("09:00", "17:30"),
+            only_between=("09:00", "17:30"), on_failure="support.hooks.failed",
+            on_deactivate="support.hooks.put_to_rest_async", ping="https://example.org/token?rid=1",
         )  # fmt: skip
         await manager.create_job(name="plain", job_id="plain", schedule="0 9 * * 1-5", callback="os.getcwd")
         await manager.create_job(

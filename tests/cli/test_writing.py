@@ -38,12 +38,28 @@ def test_arguments_and_options_are_json_where_they_can_be(aurora, tmp_path):
     assert (made.max_retries, made.timeout.total_seconds(), len(made.exclude_dates)) == (5, 120, 1)
 
 
+def test_hooks_and_a_ping_are_options_and_are_shown_and_taken_away(aurora, tmp_path):
+    said = ["on_failure=support.hooks.failed", "ping=https://example.org/token?rid=1"]
+    words = [word for option in said for word in ("--set", option)]
+    assert aurora("add", "every 1 hour", *LOOK, "--id", "look", *words, *WHERE).exit_code == 0
+    made = job(tmp_path / "new.db", "look")
+    assert (made.on_failure, made.ping) == ("support.hooks:failed", "https://example.org/token?rid=1")
+    shown = aurora("show", "look", *WHERE).stdout
+    assert "support.hooks:failed" in shown
+    assert "https://example.org/token?rid=1" in shown
+    assert aurora("edit", "look", "--set", "on_failure=null", "--set", "ping=null", *WHERE).exit_code == 0
+    made = job(tmp_path / "new.db", "look")
+    assert (made.on_failure, made.ping) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["every blue moon", *LOOK], 1, "'every blue moon'"),
         (["every 1 hour", "--name", "x", "--callback", "no.such"], 1, "no"),
         (["every 1 hour", *LOOK, "--set", "colour=red"], 1, "colour"),
+        (["every 1 hour", *LOOK, "--set", "on_failure=no.such"], 1, "on_failure='no.such'"),
+        (["every 1 hour", *LOOK, "--set", "ping=example.org"], 1, "ping='example.org'"),
         (["every 1 hour", *LOOK, "--set", "max_retries"], 2, "'max_retries' is not of the form NAME=VALUE"),
         (["every 1 hour", *LOOK, "--arg", "path=/"], 1, "path"),
     ],

@@ -15,17 +15,18 @@ import trio
 
 from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.entries import Attempt, Entry
+from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
-from aurora_scheduler.engine.patience import until_there
+from aurora_scheduler.engine.patience import AWAY, until_there
 from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.logs import logger
+from aurora_scheduler.logs import about, logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import Claim, Step, decide, pass_over, resolved, standing
@@ -57,6 +58,7 @@ class Book:
         slots: Slots,
         callbacks: Callbacks,
         horizon: Horizon,
+        hooks: Hooks,
         *,
         tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
         begin: Callable[[Book, Entry, Attempt], None],
@@ -71,6 +73,8 @@ class Book:
         self.callbacks = callbacks
         #: What fires later than this rests in the store, and has neither entry nor task.
         self.horizon = horizon
+        #: What is told to the outside.
+        self.hooks = hooks
         self.alarms = Alarms(clock)
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
@@ -325,7 +329,8 @@ class Book:
             return
         for row in snapshot.open:
             if entry.is_unanswered(row):
-                _log.warning("the claim of execution %s was committed though that had seemed to fail", row.id)
+                told = "the claim of execution %s was committed though that had seemed to fail"
+                _log.warning(told, row.id, extra=about(row))
                 self.slots.take_anyway()
                 self.launch(entry, row)
 
@@ -424,8 +429,13 @@ class Book:
             commit = resolved(entry.job, self.clock.now())
             if commit is None or self.is_gone(entry):
                 continue
-            with suppress(Refused):  # changed meanwhile: then its change is being followed
-                await self.commit(entry, commit)
+            try:
+                with suppress(Refused):  # changed meanwhile: then its change is being followed
+                    await self.commit(entry, commit)
+            except AWAY as error:  # for the next time
+                told = "job %r, which can run again, waits for the database: %s"
+                _log.warning(told, entry.job.name, error, extra={"job_id": entry.job.id})
+                continue
             await self.load([entry.job.id])
 
 

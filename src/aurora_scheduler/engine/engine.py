@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
@@ -14,11 +15,12 @@ from aurora_scheduler.commands import outdated_jobs, recover_orphans
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.admission import admit, admit_first, keep_admitting, renew
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
-from aurora_scheduler.engine.perform import begin
+from aurora_scheduler.engine.perform import begin, report_lost
 from aurora_scheduler.engine.rewinding import comes_from_later, rewind
 from aurora_scheduler.engine.runners import Home, Runners
 from aurora_scheduler.engine.slots import Slots
@@ -26,7 +28,7 @@ from aurora_scheduler.engine.tending import tend
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.logs import logger
+from aurora_scheduler.logs import about, logger
 from aurora_scheduler.ports import Clock, Writer
 from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
@@ -59,6 +61,8 @@ class Settings:
     keep_days: int = 90
     runner: str = "auto"
     allowed: Allowed = ANY
+    on_failure: Callable[..., Any] | None = None
+    on_deactivate: Callable[..., Any] | None = None
     poll: float | None = 0.8
     own_every: float = 0.5
     unresolved_every: float = 60.0
@@ -88,7 +92,11 @@ class Engine:
         slots = Slots(settings.max_concurrent, mailbox)
         callbacks = Callbacks(settings.allowed, inline=settings.inline)
         horizon = Horizon(settings.max_tasks)
-        self.book = Book(writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, tend=tend, begin=begin)
+        general = {"on_failure": settings.on_failure, "on_deactivate": settings.on_deactivate}
+        self.hooks = Hooks(settings.allowed, general, self._watch, inline=settings.inline)
+        self.book = Book(
+            writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, self.hooks, tend=tend, begin=begin
+        )
         self._stands_by = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
@@ -104,13 +112,13 @@ class Engine:
         """Fire until `stop`; returns when everything that was begun has ended, or was let go of.
 
         The indentation is the order of dying: first the jobs' tasks, so that nothing more is claimed; then, in their
-        own time, the attempts that run; then what serves them and goes on beside. The writer, which all of them need,
-        is closed by whoever opened it.
+        own time, the attempts that run, and the hooks that they lead to; then what serves them and goes on beside. The
+        writer, which all of them need, is closed by whoever opened it.
         """
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self.book.alarms.run)
             async with trio.open_nursery() as performing:
-                self.book.performing = performing
+                self.book.performing = self.hooks.performing = performing
                 performing.start_soon(self.book.mailbox.run)
                 if self._threads is not None:
                     performing.start_soon(self._keep_threads, self._threads)
@@ -199,7 +207,8 @@ class Engine:
         self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
         lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
         if lost:
-            _log.warning("recovered after a scheduler that died: %d execution(s) lost", lost)
+            _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
+            report_lost(self.book, lost)
         return await self.writer.read(outdated_jobs).wait()
 
     async def _see_whether_set_back(self) -> None:
@@ -238,13 +247,17 @@ class Engine:
             await self.book.until_claimed()
         with trio.move_on_after(max(0.0, self._ends_by - self.clock.monotonic())) as self._draining:
             await self.book.until_idle()
+            await self.hooks.until_idle()
         for attempt in self.book.attempts.values():
             attempt.cancel(Reason.STOPPED)
+        self.hooks.close()
         with trio.move_on_after(_AFTER_CANCEL):
             await self.book.until_idle()
-        if self.book.attempts:
-            for attempt in self.book.attempts.values():
-                name = attempt.execution.job_name
-                _log.error("the callback of job %r did not end; its firing is recovered at the next start", name)
+            await self.hooks.until_idle()
+        if self.book.attempts or self.hooks.are_open:
+            for row in (attempt.execution for attempt in self.book.attempts.values()):
+                told = "the callback of job %r did not end; its firing is recovered at the next start"
+                _log.error(told, row.job_name, extra=about(row))
+            self.hooks.tell_of_open()
             self.abandoned = True
             self.writer.close()

@@ -88,10 +88,7 @@ async def retry_unresolved(book: Book, every: float) -> None:
     while True:
         await book.unresolved.wait()
         await trio.sleep(every)
-        try:
-            await book.try_unresolved()
-        except AWAY as error:
-            _log.warning("a job that can run again waits for the database: %s", error)
+        await book.try_unresolved()
 
 
 async def keep_history(book: Book, keep_executions: int, keep_days: int, every: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import trio
@@ -36,11 +36,14 @@ class Pauses:
         pause, self._next = self._next, min(2 * self._next, _LONGEST)
         await trio.sleep(pause)
 
-    async def after_refusal(self, what: str) -> None:
-        """A commit was refused: go on at once with what is so now; but not for ever without a pause."""
+    async def after_refusal(self, what: str, fields: Mapping[str, str]) -> None:
+        """A commit was refused: go on at once with what is so now; but not for ever without a pause.
+
+        `fields` are those of a record that tells of it.
+        """
         self._refused += 1
         if self._refused % _MANY == 0:
-            _log.error("%s cannot be written; is the database damaged?", what)
+            _log.error("%s cannot be written; is the database damaged?", what, extra=fields)
             await self.wait()
 
     def reset(self) -> None:
@@ -48,12 +51,12 @@ class Pauses:
         self._next, self._refused = _FIRST, 0
 
 
-async def until_there(call: Callable[[], Awaitable[T]], doing: str) -> T:
-    """Try until the store takes it."""
+async def until_there(call: Callable[[], Awaitable[T]], doing: str, fields: Mapping[str, str] | None = None) -> T:
+    """Try until the store takes it; `fields` are those of a record that tells of the wait."""
     pauses = Pauses()
     while True:
         try:
             return await call()
         except AWAY as error:
-            _log.warning("%s waits for the database: %s", doing, error)
+            _log.warning("%s waits for the database: %s", doing, error, extra=fields)
             await pauses.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,14 +16,14 @@ from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import SchedulerStopped
 from aurora_scheduler.instants import SECOND
-from aurora_scheduler.logs import DEBUG, logger
+from aurora_scheduler.logs import DEBUG, about, logger
 from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Outcome
 from aurora_scheduler.ports import Fenced, Refused, Store
 from aurora_scheduler.rules import recover, settle
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.values import replace
 
-__all__ = ["begin"]
+__all__ = ["begin", "report_lost"]
 
 _log = logger("engine")
 
@@ -89,20 +89,18 @@ def _ended(book: Book, entry: Entry, attempt: Attempt, outcome: Outcome) -> None
         attempt.finish(book.clock)
     outcome = _outcome_of(attempt)
     commit = _settled(book, entry, attempt, outcome)
-    book.hand_in(commit, _end_written, book, entry, attempt, commit, outcome)
+    book.hand_in(commit, _end_written, book, entry, attempt, commit)
     book.callback_ended(attempt)
 
 
-def _end_written(
-    book: Book, entry: Entry, attempt: Attempt, commit: Commit, outcome: Outcome, error: BaseException | None
-) -> None:
+def _end_written(book: Book, entry: Entry, attempt: Attempt, commit: Commit, error: BaseException | None) -> None:
     if isinstance(error, (Refused, *AWAY)):
         assert book.performing is not None
         book.performing.start_soon(_keep_writing_end, book, entry, attempt, commit, error)
         return
     if error is None:
         book.apply(entry, commit)
-        _report(attempt, commit, outcome)
+        _report(book, entry, commit)
     else:
         _tell_lost(attempt)
     book.attempt_ended(entry, attempt)
@@ -178,23 +176,25 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit,
 
     The job may have changed, the store may be away for a while.
     """
-    pauses = Pauses()
+    pauses, fields = Pauses(), about(attempt.execution)
     deaths = 0
     while True:
         ended = attempt.execution
         if isinstance(error, Fenced):
-            if not await _is_written(book, commit.moved[0]):
+            if await _is_written(book, commit.moved[0]):
+                _report(book, entry, commit)
+            else:
                 _log.error(
                     "execution %s of job %r was given to another owner; its end (%s) is not recorded",
                     ended.id, ended.job_name, _outcome_of(attempt).status,
-                    extra={"job_id": ended.job_id, "execution_id": ended.id},
+                    extra=fields,
                 )  # fmt: skip
             return
         if isinstance(error, Refused):
-            await pauses.after_refusal(f"the end of execution {ended.id}")
+            await pauses.after_refusal(f"the end of execution {ended.id}", fields)
             await book.load([entry.job.id])
         else:
-            _log.warning("the end of execution %s waits for the database: %s", ended.id, error)
+            _log.warning("the end of execution %s waits for the database: %s", ended.id, error, extra=fields)
             if attempt.came_to is not None and not _hold(book, attempt):
                 deaths = await _deaths(book, ended)
             await pauses.wait()
@@ -205,7 +205,7 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit,
         except (Refused, *AWAY) as again:
             error = again
         else:
-            _report(attempt, commit, outcome)
+            _report(book, entry, commit)
             return
 
 
@@ -234,7 +234,7 @@ def _hold(book: Book, attempt: Attempt) -> bool:
     _log.error(
         "the end of execution %s of job %r is lost, for %d others wait for the database already; it is recovered when "
         "that is back", lost.id, lost.job_name, len(book.held),
-        extra={"job_id": lost.job_id, "execution_id": lost.id},
+        extra=about(lost),
     )  # fmt: skip
     return False
 
@@ -247,12 +247,14 @@ async def _deaths(book: Book, execution: Execution) -> int:
         lost = store.executions(execution.job_id, ExecutionStatus.LOST, limit=1000)
         return sum((row.generation, row.scheduled) == firing for row in lost)
 
-    return await until_there(lambda: book.writer.read(read).wait(), "reading attempts")
+    return await until_there(lambda: book.writer.read(read).wait(), "reading attempts", about(execution))
 
 
 async def _is_written(book: Book, ended: Execution) -> bool:
     """Whether the end stands: written by a commit of ours that seemed to fail."""
-    row = await until_there(lambda: book.writer.read(lambda store: store.execution(ended.id)).wait(), "reading an end")
+    row = await until_there(
+        lambda: book.writer.read(lambda store: store.execution(ended.id)).wait(), "reading an end", about(ended)
+    )
     if row is None or row.owner != ended.owner:
         return False
     if ended.status is ExecutionStatus.LOST:  # what it had come to is not known any more
@@ -260,23 +262,40 @@ async def _is_written(book: Book, ended: Execution) -> bool:
     return (row.status, row.finished) == (ended.status, ended.finished)
 
 
-def _report(attempt: Attempt, commit: Commit, outcome: Outcome) -> None:
-    ended = attempt.execution
-    has_failed = outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+def report_lost(book: Book, commits: Iterable[Commit]) -> None:
+    """Tell of what was written when attempts of a process that died were recovered."""
+    for commit in commits:
+        _tell_if_deactivated(book, commit)
+
+
+def _report(book: Book, entry: Entry, commit: Commit) -> None:
+    """Tell the log, and whoever wants to hear it, of an end that is written."""
+    ended, job = commit.moved[0], entry.job
+    has_failed = ended.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+    if job.policies.ping is not None and ended.status is ExecutionStatus.SUCCEEDED:
+        book.hooks.succeeded(job, ended)
     if not has_failed and commit.change is None and not _log.isEnabledFor(DEBUG):
         return
-    extra = {"job_id": ended.job_id, "execution_id": ended.id, "attempt": ended.attempt, "status": str(outcome.status)}
+    extra = about(ended) | {"attempt": ended.attempt, "status": str(ended.status)}
     if has_failed:
-        _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, outcome.error, extra=extra)
+        _log.warning("job %r failed (attempt %d): %s", ended.job_name, ended.attempt, ended.error, extra=extra)
+        book.hooks.failed(job, ended, will_retry=any(row.status is ExecutionStatus.WAITING for row in commit.new))
     else:
-        _log.debug("job %r: %s", ended.job_name, outcome.status, extra=extra)
-    if commit.change is not None and commit.change.kind is ChangeKind.DEACTIVATED:
-        _log.error("job %r is deactivated: %s", ended.job_name, commit.change.detail, extra=extra)
+        _log.debug("job %r: %s", ended.job_name, ended.status, extra=extra)
+    _tell_if_deactivated(book, commit)
+
+
+def _tell_if_deactivated(book: Book, commit: Commit) -> None:
+    job, change, ended = commit.job, commit.change, commit.moved[0]
+    if job is not None and change is not None and change.kind is ChangeKind.DEACTIVATED:
+        extra = about(ended) | {"attempt": ended.attempt, "status": str(ended.status)}
+        _log.error("job %r is deactivated: %s", job.name, change.detail, extra=extra)
+        book.hooks.deactivated(job, ended, change.detail)
 
 
 def _tell_lost(attempt: Attempt) -> None:
     ended, outcome = attempt.execution, _outcome_of(attempt)
     _log.error(
         "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
-        ended.job_name, outcome.status, extra={"job_id": ended.job_id, "execution_id": ended.id},
+        ended.job_name, outcome.status, extra=about(ended),
     )  # fmt: skip

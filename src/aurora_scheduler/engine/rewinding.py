@@ -62,13 +62,14 @@ async def _ask_resting(book: Book, last: Job | None) -> tuple[list[Job], list[Sn
 
 
 async def _rewind(book: Book, entry: Entry) -> None:
+    fields = {"job_id": entry.job.id}
     try:
-        commit = await until_there(partial(_rewound, book, entry), "computing firings anew")
+        commit = await until_there(partial(_rewound, book, entry), "computing firings anew", fields)
     except ScheduleError:  # its zone is unknown here, as its task is about to say
         return
     if commit is not None:
         with suppress(Refused):  # it has just been changed: then by the new time
-            await until_there(partial(book.commit, entry, commit), "computing firings anew")
+            await until_there(partial(book.commit, entry, commit), "computing firings anew", fields)
 
 
 async def _rewound(book: Book, entry: Entry) -> Commit | None:

@@ -27,7 +27,7 @@ from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["Home", "Runner", "Runners"]
+__all__ = ["Home", "Runner", "Runners", "is_cancelled"]
 
 #: How long, in seconds, the application's loop may take to say that it has begun a callback.
 _ANSWER_WITHIN = 5.0
@@ -107,7 +107,7 @@ class Runners:
             with scope:
                 return returned(await function(**arguments))
         except BaseException as error:
-            if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
+            if is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
                 raise  # it is not this attempt that is cancelled, it is the engine
             return raised(error)
         finally:
@@ -265,8 +265,8 @@ def _start_on_trio(
             with scope:
                 outcome.answer(returned(await call()))
         except BaseException as error:
-            outcome.answer(_CANCELLED if _is_cancelled(error) else raised(error))
-            if _is_cancelled(error):
+            outcome.answer(_CANCELLED if is_cancelled(error) else raised(error))
+            if is_cancelled(error):
                 raise
         outcome.answer(_CANCELLED)  # ignored unless the scope was cancelled
 
@@ -275,7 +275,8 @@ def _start_on_trio(
     return scope.cancel
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def is_cancelled(error: BaseException) -> bool:
+    """Whether this is Trio's own word for that a task is cancelled, or has it in it."""
     if isinstance(error, BaseExceptionGroup):
-        return any(_is_cancelled(inner) for inner in error.exceptions)
+        return any(is_cancelled(inner) for inner in error.exceptions)
     return isinstance(error, trio.Cancelled)

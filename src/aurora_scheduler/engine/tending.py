@@ -45,7 +45,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
                 except AlreadyRecorded:
                     recorded = True
                 except Refused:
-                    await pauses.after_refusal(f"job {entry.job.name!r}")
+                    await pauses.after_refusal(f"job {entry.job.name!r}", {"job_id": entry.job.id})
                     await book.load([entry.job.id])
                 except AWAY as error:
                     # No store, no start. What is due stays due.

@@ -9,7 +9,7 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
-from aurora_scheduler.logs import logger
+from aurora_scheduler.logs import about, logger
 from aurora_scheduler.model import Outcome
 from aurora_scheduler.ports import Fenced, Refused
 from aurora_scheduler.rules import overrun
@@ -54,14 +54,14 @@ async def _watch(book: Book, entry: Entry, attempt: Attempt, seconds: float) -> 
     _log.warning(
         "job %r runs longer than its timeout of %g s, and %s", attempt.execution.job_name, seconds,
         "has not ended though it was cancelled" if attempt.is_interruptible else "its thread cannot be stopped",
-        extra={"job_id": attempt.execution.job_id, "execution_id": attempt.execution.id},
+        extra=about(attempt.execution),
     )  # fmt: skip
     await _mark(book, entry, attempt)
 
 
 async def _mark(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Have the row say that the attempt was asked to end."""
-    pauses = Pauses()
+    pauses, fields = Pauses(), about(attempt.execution)
     while True:
         job = None if book.is_gone(entry) else entry.job
         try:
@@ -70,10 +70,10 @@ async def _mark(book: Book, entry: Entry, attempt: Attempt) -> None:
         except Fenced:
             return  # which its end finds out, too
         except Refused:
-            await pauses.after_refusal(f"the timeout of execution {attempt.execution.id}")
+            await pauses.after_refusal(f"the timeout of execution {attempt.execution.id}", fields)
             await book.load([entry.job.id])
         except AWAY as error:
-            _log.warning("marking execution %s waits for the database: %s", attempt.execution.id, error)
+            _log.warning("marking execution %s waits for the database: %s", attempt.execution.id, error, extra=fields)
             await pauses.wait()
         else:
             return

@@ -19,7 +19,7 @@ import trio
 from aurora_scheduler.engine.entries import Attempt, current_execution
 from aurora_scheduler.engine.workers import once_there_is_a_thread
 from aurora_scheduler.errors import printable
-from aurora_scheduler.logs import logger
+from aurora_scheduler.logs import about, logger
 from aurora_scheduler.ports import Clock
 
 __all__ = ["Blocking", "LoopWatch"]
@@ -90,7 +90,7 @@ class LoopWatch:
 
     def end(self, attempt: Attempt) -> None:
         """It has ended."""
-        del self._running[attempt.execution.id]
+        self._running.pop(attempt.execution.id, None)  # two hooks of one attempt may run beside each other
 
     async def run(self, performing: trio.Nursery) -> None:
         """Watch this loop until cancelled; the callbacks' tasks are in `performing` and in nurseries of their own."""
@@ -153,7 +153,7 @@ class LoopWatch:
             "%s has blocked the scheduler's loop for %.1f s, and nothing else can run; "
             "what blocks belongs into a plain def, which has a thread of its own; it is here",
             blocking, now - blocking.since,
-            extra={"job_id": execution.job_id, "execution_id": execution.id, "stack": stack},
+            extra=about(execution) | {"stack": stack},
         )  # fmt: skip
 
     def _tell_over(self, now: float) -> None:
@@ -162,7 +162,7 @@ class LoopWatch:
             execution = blocking.attempt.execution
             _log.warning(
                 "%s had blocked the scheduler's loop for %.1f s; now it goes on", blocking, now - blocking.since,
-                extra={"job_id": execution.job_id, "execution_id": execution.id},
+                extra=about(execution),
             )  # fmt: skip
 
 

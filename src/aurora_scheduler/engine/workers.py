@@ -21,19 +21,23 @@ _log = logger("engine")
 
 
 class Workers:
-    """Up to `total` worker threads; or none, `inline`, where a simulation wants everything in one order."""
+    """Up to `total` worker threads; or none, `inline`, where a simulation wants everything in one order.
 
-    def __init__(self, total: int, *, inline: bool) -> None:
+    Who is cancelled waits for what is called all the same, unless that can be `abandoned`: it keeps its thread then.
+    """
+
+    def __init__(self, total: int, *, inline: bool, abandoned: bool = False) -> None:
         # Not anyio's own limiter: the application's worker threads and ours do not wait for each other.
         self._limiter = anyio.CapacityLimiter(total)
         self._inline = inline
+        self._abandoned = abandoned
 
     async def call(self, function: Callable[[], T]) -> T:
         """Call `function`."""
         if self._inline:
             await trio.lowlevel.checkpoint()
             return contextvars.copy_context().run(function)
-        hop = partial(anyio.to_thread.run_sync, limiter=self._limiter)
+        hop = partial(anyio.to_thread.run_sync, abandon_on_cancel=self._abandoned, limiter=self._limiter)
         return await once_there_is_a_thread(hop, function)
 
 

@@ -102,10 +102,11 @@ class RowReader:
         names = {_JOB[place] for place in bad}
         what = _said(row, bad, _JOB)
         if not bad or names & _IDENTITY:
-            self._tell(f"a row of aurora_jobs, of job {shown(row[0])}, is damaged and passed over ({what})")
+            told = f"a row of aurora_jobs, of job {shown(row[0])}, is damaged and passed over ({what})"
+            self._tell(told, job_id=row[0])
             return None
         damage = f"its row is damaged ({what}); delete the job and create it anew, or restore a backup"
-        self._tell(f"job {shown(row[0])} does not fire: {damage}")
+        self._tell(f"job {shown(row[0])} does not fire: {damage}", job_id=row[0])
         return _damaged(row, bad, names, damage)
 
     def executions(self, rows: Iterable[Row]) -> list[Execution]:
@@ -132,7 +133,9 @@ class RowReader:
             except DAMAGE:
                 what = _said(row, misfits(row, EXECUTION_COLUMNS), _EXECUTION)
                 self._tell(
-                    f"execution {shown(row[0])} of job {shown(row[1])} is left as it is: its row is damaged ({what})"
+                    f"execution {shown(row[0])} of job {shown(row[1])} is left as it is: its row is damaged ({what})",
+                    job_id=row[1],
+                    execution_id=row[0],
                 )
         return values
 
@@ -143,13 +146,14 @@ class RowReader:
             try:
                 values.append(change_value(row))
             except DAMAGE:
-                self._tell(f"a line in the history of job {shown(row[0])} is damaged and passed over")
+                self._tell(f"a line in the history of job {shown(row[0])} is damaged and passed over", job_id=row[0])
         return values
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, **ids: object) -> None:
         if text not in self._told:
             self._told.add(text)
-            _log.error("the database %s: %s", self._path, text)
+            fields = {name: value if isinstance(value, str) else repr(value) for name, value in ids.items()}
+            _log.error("the database %s: %s", self._path, text, extra=fields)
 
 
 def _damaged(row: Row, bad: list[int], names: set[str], damage: str) -> DamagedJob:
