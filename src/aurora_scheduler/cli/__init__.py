@@ -14,6 +14,7 @@ import click
 from aurora_scheduler.cli.acting import delete, pause, resume, trigger
 from aurora_scheduler.cli.applying import apply, export
 from aurora_scheduler.cli.commands import history, list_jobs, upcoming
+from aurora_scheduler.cli.completing import completion
 from aurora_scheduler.cli.demo import demo
 from aurora_scheduler.cli.failing import FailingGroup
 from aurora_scheduler.cli.firing import run
@@ -70,6 +71,7 @@ for command in (
     export,
     import_crontab,
     import_apscheduler,
+    completion,
     demo,
 ):
     main.add_command(command)

@@ -13,6 +13,7 @@ import anyio
 import click
 
 from aurora_scheduler.cli.asking import ask, database_option
+from aurora_scheduler.cli.completing import complete_job
 from aurora_scheduler.cli.naming import ids_of
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
@@ -61,7 +62,12 @@ def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool)
 
 @click.command()
 @database_option
-@click.option("--job", metavar="ID-OR-NAME", help="Only this job; of several with one name, all.")
+@click.option(
+    "--job",
+    metavar="ID-OR-NAME",
+    shell_complete=complete_job,
+    help="Only this job; of several with one name, all.",
+)
 @click.option(
     "--status", type=click.Choice([each.value for each in ExecutionStatus]), help="Only executions in this state."
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from aurora_scheduler.cli.asking import ask, database_option, is_there
 from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here
+from aurora_scheduler.cli.naming import program_in
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import counted, shortened
@@ -36,12 +35,6 @@ __all__ = ["import_apscheduler", "import_crontab"]
 _SYSTEM = (Path("/etc/crontab"), Path("/etc/cron.d"))
 #: Variables that are cron's own, and none of the command's.
 _CRONS_OWN = ("CRON_TZ", "MAILTO", "MAILFROM", "SHELL")
-
-#: What a shell's text is made of: what joins commands, what may stand before one, and what is none.
-_JOINS = re.compile(r"&&|\|\||;")
-_ASSIGNMENT = re.compile(r"\w+=")
-_BEFORE = {"if", "then", "elif", "else", "do", "while", "!", "{", "(", "exec", "nice", "nohup", "sudo"}
-_NO_PROGRAMS = {"fi", "done", "esac", "}", ")", "[", "[[", "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +186,7 @@ def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[
         return NotImported(number=line.number, text=text, reason="its command is no text in UTF-8")
     try:
         parse_schedule(line.schedule, zone)
-        name = _name(line.command)
+        name = program_in(line.command)
         job_id = _id(origin, line, taken)
         said: dict[str, Any] = {} if zone is None else {"timezone": zone}
         job = NewJob(
@@ -228,19 +221,6 @@ def _notes(line: CronLine) -> list[str]:
         *([f"nothing is mailed to {mail}: the output is in the history"] if mail else []),
         *([f"by runuser as {line.user}"] if line.user is not None and line.user != getpass.getuser() else []),
     ]
-
-
-def _name(command: str) -> str:
-    """What people call it: the program that does the work, which is mostly the last, after conditions."""
-    for part in reversed(_JOINS.split(command)):
-        words = [word for word in part.split() if word not in _BEFORE and not _ASSIGNMENT.match(word)]
-        if words and words[0] not in _NO_PROGRAMS:
-            return _printable(os.path.basename(words[0]))
-    return _printable(command.split()[0])
-
-
-def _printable(name: str) -> str:
-    return shortened("".join(char for char in name if char.isprintable()).strip() or "command", 60)
 
 
 def _id(origin: str, line: CronLine, taken: set[str]) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aurora_scheduler.stores.faults import translated
+from aurora_scheduler.stores.files import looked_at
 from aurora_scheduler.stores.locks import FileLock
 from aurora_scheduler.stores.migrations import KNOWN, steps_of
 
-__all__ = ["Examination", "examine"]
+__all__ = ["Examination", "examine", "job_names"]
 
 #: How many of its complaints SQLite is asked for.
 _COMPLAINTS = 10
@@ -52,6 +53,22 @@ def examine(path: str) -> Examination:
         version=version,
         owner=_owner(f"{file}-aurora.owner"),
     )
+
+
+def job_names(path: str, beginning: str, most: int) -> list[tuple[str, str]]:
+    """The ids and names of jobs, of which one begins so: `most` at most, oldest first.
+
+    Raises `StoreError` where the database cannot be read; none are found where another program writes it just now.
+    """
+    begins = "substr({}, 1, length(:beginning)) = :beginning"
+    query = f"SELECT id, name FROM aurora_jobs WHERE {begins.format('id')} OR {begins.format('name')} LIMIT :most"
+    found: list[tuple[str, str]] = []
+
+    def see(look: sqlite3.Connection) -> None:
+        found.extend(look.execute(query, {"beginning": beginning, "most": most}))
+
+    with translated(path), looked_at(path, see):
+        return found
 
 
 def _size(path: str) -> int:
