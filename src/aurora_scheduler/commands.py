@@ -225,16 +225,17 @@ def explain(store: Store, clock: Clock, job_id: str, at: object) -> Explanation:
     """Why the job ran at `at`, or did not. Reads only. Raises `JobNotFoundError`, `OptionError`.
 
     Where `at` names a whole minute or second, the first firing in it is meant: who asks reads a clock, and an interval
-    counts from a microsecond.
+    counts from a microsecond. So "now" means the minute that it is.
     """
     job = store.job(job_id)
     if job is None:
         raise JobNotFoundError(job_id)
-    first = read_moment("at", at, job.timezone)
+    now = clock.now()
+    first = now - now % (60 * SECOND) if at == "now" else read_moment("at", at, job.timezone)
     if first is None:
-        raise OptionError("at", at, 'must be a datetime or text like "2030-05-28 15:00"')
+        raise OptionError("at", at, 'must be a datetime, text like "2030-05-28 15:00", or "now"')
     last = first + _meant(first)
-    return explained(job, store.recorded(job, first, last), store.changes_of(job), first, last, clock.now())
+    return explained(job, store.recorded(job, first, last), store.changes_of(job), first, last, now)
 
 
 def outlook(store: Store, clock: Clock, job_id: str, count: int) -> Outlook:

@@ -302,7 +302,7 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
     options = {option: value for option, value in changes.items() if option not in known}
     zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
     zone = zone_said(known.get("schedule")) or zone
-    policies = read_options(options, zone, job.policies)
+    policies = read_options(options, zone, job.policies, beside=_CHANGEABLE)
     _check_hooks(options, allowed)
     wanted = replace(
         job,
@@ -368,7 +368,7 @@ def _checked_arguments(
 ) -> dict[str, Any]:
     """The arguments as they are stored, after a look at what the function takes, and at its kind."""
     stored = checked_arguments(args, str(name))
-    check_arguments(function, stored)
+    check_arguments(function, stored, str(name))
     runner = policies.runner
     if runner in ("trio", "app") and not is_async(function):
         raise CallbackError(

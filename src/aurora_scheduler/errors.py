@@ -81,6 +81,7 @@ class ScheduleError(AuroraError, ValueError):
 
     Attributes:
         text: the schedule as it was given.
+        reason: what is wrong with it.
         part: the part of it that is at fault, or None where that is the whole.
         accepted: what is accepted there, in words, or None.
         position: where the part begins in the text, if that is known; the message then points there.
@@ -99,6 +100,7 @@ class ScheduleError(AuroraError, ValueError):
         what: str = "schedule",
     ) -> None:
         self.text = text
+        self.reason = reason
         self.part = part
         self.accepted = accepted
         self.position = position

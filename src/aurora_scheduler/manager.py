@@ -408,7 +408,7 @@ class SchedulerManager:
         """Why the job ran at an instant, or why it did not: `print` it, or look at its `verdict` and `executions`.
 
         `at` is a datetime, or text like "2030-05-28 15:00"; without an offset it is read in the job's time zone. Where
-        it names a whole minute or second, the first firing in it is meant.
+        it names a whole minute or second, the first firing in it is meant; "now" is the minute that it is.
 
         Raises:
             JobNotFoundError: there is no such job.

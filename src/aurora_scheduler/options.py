@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "duration",
     "read_moment",
     "read_options",
+    "unknown_option",
     "whole_number",
 ]
 
@@ -53,7 +54,7 @@ FIELDS: Mapping[str, str] = {
     "ping": "ping",
 }
 
-#: Options that are no policies, and are read elsewhere.
+#: Options of a new job that are no policies, and are read elsewhere.
 _BESIDE = ("job_id", "if_exists", "aliases", "timezone", "tags")
 _LONGEST_NAME = 255
 _MOST_TAGS = 100
@@ -62,8 +63,10 @@ _MOST_DATES = 1_000
 _LONGEST_URL = 2_000
 
 
-def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | None = None) -> Policies:
-    """The policies that `options` say, over `defaults`.
+def read_options(
+    options: Mapping[str, Any], zone: str, defaults: Policies | None = None, *, beside: Sequence[str] = _BESIDE
+) -> Policies:
+    """The policies that `options` say, over `defaults`; `beside` are the options that are accepted and read elsewhere.
 
     Durations are seconds, `timedelta` or text ("5 minutes"); instants aware or naive datetimes or text, read in `zone`.
     Raises `UnknownOptionError` for a name there is not, `OptionError` for a value that is not accepted.
@@ -72,7 +75,7 @@ def read_options(options: Mapping[str, Any], zone: str, defaults: Policies | Non
     values: dict[str, Any] = {name: getattr(base, name) for name in Policies.__dataclass_fields__}
     for option, value in options.items():
         if option not in _READERS:
-            raise _unknown(option, value)
+            raise unknown_option(option, value, beside)
         values[FIELDS[option]] = _READERS[option](option, value, zone)
     if "max_retries" not in options and values["max_retries"] == _retries_of(base.delivery):
         values["max_retries"] = _retries_of(values["delivery"])
@@ -168,8 +171,9 @@ def checked_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _unknown(option: str, value: object) -> UnknownOptionError:
-    names = (*_BESIDE, *FIELDS)
+def unknown_option(option: str, value: object, beside: Sequence[str]) -> UnknownOptionError:
+    """The error for an option that is no policy, and none of those `beside`; it tells what is accepted."""
+    names = (*beside, *FIELDS)
     near = get_close_matches(option, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(names)}"
     return UnknownOptionError(option, value, f"there is no such option{hint}")

@@ -27,6 +27,9 @@ callback = "os.getcwd"
 """
 
 
+ONE = "[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\n"
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "jobs.toml"
@@ -103,19 +106,46 @@ def test_a_paused_job_stays_so(aurora, file, tmp_path):
     [
         ("[jobs.a", "it is no TOML"),
         ("[job.a]\nschedule='x'", "'job'"),
-        ("[jobs.a]\nschedule='every 1 hour'", "[jobs.a] lacks one of schedule, callback"),
-        ("[jobs.a]\nschedule='every blue moon'\ncallback='os.getcwd'", "'every blue moon'"),
-        ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\ncolour='red'", "colour"),
-        ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\njob_id='b'", "its id is in the brackets"),
-        ("[jobs.a]\nschedule='every 1 hour'\ncallback='os.getcwd'\naliases=['b']", "[jobs.a] says aliases"),
+        ("jobs = 3", "jobs is 3; accepted: tables [jobs.ID], each with schedule and callback"),
+        ("[[jobs]]\nschedule='x'", "jobs is [{'schedule': 'x'}]; accepted: tables [jobs.ID]"),
+        ("[jobs]\na = 3", "jobs.a is 3; accepted: tables [jobs.ID]"),
+        ("[jobs.a]\nschedule='every 1 hour'", "[jobs.a] lacks callback\n"),
+        ("[jobs.a]\ncallback='os.getcwd'", "[jobs.a] lacks schedule\n"),
+        ("[jobs.a]\nname='a'", "[jobs.a] lacks schedule and callback\n"),
+        ("[jobs.a]\nschedule='every blue moon'\ncallback='os.getcwd'", "[jobs.a]: cannot use the schedule 'every blue"),
+        ("[jobs.a]\nschedule='2020-01-01'\ncallback='os.getcwd'", "[jobs.a]: cannot use the schedule '2020-01-01"),
+        ("[jobs.'a b']\nschedule='every 1 hour'\ncallback='no.such'", '[jobs."a b"]: cannot use the callback'),
+        (f"{ONE}colour='red'", "[jobs.a]: colour='red': there is no such option"),
+        (f"{ONE}max_retries='x'", "[jobs.a]: max_retries='x': must be a whole number"),
+        (f"{ONE}callback_args_json='{{'", "[jobs.a]: callback_args_json='{' is no JSON"),
+        (f"{ONE}job_id='b'", "its id is in the brackets"),
+        (f"{ONE}aliases=['b']", "[jobs.a] says aliases"),
     ],
 )
 def test_where_one_is_refused_nothing_is_done(aurora, file, tmp_path, text, said):
-    file.write_text(f"{FILE}\n{text}\n" if text.startswith("[jobs.a]") else text)
+    file.write_text(f"{FILE}\n{text}\n" if text.startswith("[jobs.") else text)
     result = aurora("apply", "jobs.toml", "--db", "jobs.db")
     assert result.exit_code == 1
     assert said in result.stderr
     assert not (tmp_path / "jobs.db").exists()
+
+
+def test_an_unknown_option_is_told_with_those_that_a_file_takes(aurora, file):
+    file.write_text(f"{ONE}colour='red'")
+    said = aurora("apply", "jobs.toml", "--db", "jobs.db").stderr
+    assert "callback_args" in said
+    assert "max_retries" in said
+    assert "job_id" not in said
+    assert "if_exists" not in said
+
+
+def test_an_export_of_no_jobs_is_a_file_that_says_so(aurora, tmp_path):
+    on(tmp_path / "jobs.db", lambda manager: manager.get_all_jobs())
+    text = aurora("export", "--db", "jobs.db").stdout
+    assert text.startswith("# There is no job.")
+    assert tomllib.loads(text) == {}
+    (tmp_path / "jobs.toml").write_text(text)
+    assert apply(aurora) == {}
 
 
 def test_what_is_exported_says_all_of_it_and_is_applied_without_a_change(aurora, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -85,8 +86,17 @@ def test_why_says_why_there_was_none(aurora, database):
 def test_a_time_that_is_none_is_told_with_what_is_one(aurora, database):
     result = aurora("why", "first", "--at", "soon", "--db", database)
     assert result.exit_code == 1
-    assert "'soon'" in result.stderr
+    assert "cannot use the time 'soon'" in result.stderr
     assert "2030-05-28" in result.stderr
+    assert "schedule" not in result.stderr
+
+
+def test_why_can_be_asked_of_now(aurora, database):
+    """The minute that it is: what is told depends on when this runs, and something is."""
+    told = json.loads(aurora("why", "first", "--at", "now", "--db", database, "--json").stdout)
+    asked = datetime.fromisoformat(told["asked_for"])
+    assert abs(datetime.now(UTC) - asked) < timedelta(hours=1)
+    assert told["verdict"]
 
 
 def test_control_characters_of_an_error_do_nothing_to_a_terminal(aurora, database):

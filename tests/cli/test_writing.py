@@ -129,6 +129,65 @@ def test_a_command_is_a_job(aurora, tmp_path):
     assert row.result["exit_status"] == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--", "/bin/df", "-h"], "df"),
+        (["--shell", "--", "cd / && /bin/df -h | sort"], "df"),
+        (["--shell", "--", " "], "command"),
+        (["--name", "disk", "--", "df"], "disk"),
+    ],
+)
+def test_a_command_without_a_name_is_called_like_its_program(aurora, tmp_path, words, name):
+    assert aurora("add", "every 1 hour", "--id", "x", *WHERE, *words).exit_code == 0
+    assert job(tmp_path / "new.db", "x").name == name
+
+
+def test_a_job_that_is_no_command_needs_a_name(aurora, tmp_path):
+    result = aurora("add", "every 1 hour", "--callback", "os.getcwd", *WHERE)
+    assert result.exit_code == 2
+    assert "say by --name what people call the job" in result.stderr
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_where_a_command_runs_is_a_directory_that_there_is(aurora, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "file").touch()
+    assert aurora("add", "every 1 hour", "--id", "x", *WHERE, "--", "pwd").exit_code == 0
+    assert aurora("edit", "x", "--cwd", "work", *WHERE).exit_code == 0
+    assert job(tmp_path / "new.db", "x").callback_args == {"command": ["pwd"], "directory": str(tmp_path / "work")}
+    for command in (["add", "every 1 hour"], ["edit", "x"]):
+        for wrong, said in (("nowhere", "'nowhere' does not exist"), ("file", "'file' is a file")):
+            result = aurora(*command, "--cwd", wrong, *WHERE, *(["--", "pwd"] if command[0] == "add" else []))
+            assert result.exit_code == 2
+            assert said in result.stderr
+
+
+def test_only_a_command_runs_in_a_directory(aurora, database, tmp_path):
+    result = aurora("edit", "first", "--cwd", tmp_path, "--db", database)
+    assert result.exit_code == 1
+    assert "--cwd is for jobs that are a command, and 'hello' calls cli.samples:greet" in result.stderr
+
+
+def test_arguments_that_do_not_fit_are_told_with_the_callbacks_name(aurora):
+    said = aurora("add", "every 1 hour", *LOOK, "--arg", "path=/", *WHERE).stderr
+    assert "cannot use the callback 'os:getcwd'" in said
+    assert "<" not in said
+
+
+def test_an_unknown_option_of_an_edit_is_told_with_those_that_can_be_changed(aurora, database):
+    said = aurora("edit", "first", "--set", "colour=red", "--db", database).stderr
+    assert "the options are name, schedule, callback, callback_args, timezone, tags, max_retries" in said
+    assert "job_id" not in said
+    assert "if_exists" not in said
+
+
+def test_what_is_set_goes_before_what_else_is_said(aurora, tmp_path):
+    words = ["--set", "name=other", "--set", "job_id=y"]
+    assert aurora("add", "every 1 hour", *LOOK, "--id", "x", *WHERE, *words).exit_code == 0
+    assert job(tmp_path / "new.db", "y").name == "other"
+
+
 def test_a_command_for_a_shell_is_one_text(aurora, tmp_path):
     words = ["add", "every 1 hour", "--name", "x", "--id", "x", "--shell", *WHERE]
     assert aurora(*words, "--", "echo a | tr a b").exit_code == 0

@@ -40,6 +40,15 @@ async def test_a_firing_that_ran_is_told_with_its_attempts(world):
     assert str(told).startswith("2026-03-02 01:00:00+00:00: attempt 1")
 
 
+async def test_now_is_the_minute_that_it_is(world):
+    job = world.create("report", "every 1 hour", lambda call: None)
+    await world.start()
+    await world.run(3600 + 42)
+    assert why(world, job, "now").verdict == "succeeded"
+    await world.run(60)
+    assert why(world, job, "now").verdict == "no_instant"
+
+
 async def test_each_instant_of_a_long_and_eventful_life_has_an_answer(world):
     job = world.create("busy", "every 10 minutes", sleeping(25 * 60), timeout="1 hour")
     await world.start()

@@ -49,31 +49,34 @@ class _Parameters:
 _known: WeakKeyDictionary[Callable[..., Any], _Parameters | None] = WeakKeyDictionary()
 
 
-def check_arguments(function: Callable[..., Any], args: Mapping[str, Any]) -> None:
+def check_arguments(function: Callable[..., Any], args: Mapping[str, Any], callback: object = None) -> None:
     """See that the function can be called with these arguments, and what `bind` adds to them.
+
+    `callback` is the function as an error tells it: its name.
 
     Raises:
         ArgumentsError: it does not take one of them, or requires another one.
 
     >>> def send(to, copies=1, *, attempt): ...
     >>> check_arguments(send, {"to": "a@example.org"})
-    >>> check_arguments(send, {"too": "a@example.org"})  # doctest: +ELLIPSIS
+    >>> check_arguments(send, {"too": "a@example.org"}, "shop:send")
     Traceback (most recent call last):
         ...
-    aurora_scheduler.errors.ArgumentsError: cannot use the callback <function send at ...>: it takes no argument \
-"too" by name; it takes to, copies, attempt
+    aurora_scheduler.errors.ArgumentsError: cannot use the callback 'shop:send': it takes no argument "too" by name; \
+it takes to, copies, attempt
     """
+    told = function if callback is None else callback
     taken = _parameters(function)
     if taken is None:
         return
     takes = ", ".join([*taken.named, *(["any other name"] if taken.any_name else [])]) or "none"
     if taken.unnamed:
         reason = f"it requires {_listed(taken.unnamed)} by position, and callback_args are passed by name"
-        raise ArgumentsError(function, f"{reason}; take the `/` out of its signature, or wrap it in a function")
+        raise ArgumentsError(told, f"{reason}; take the `/` out of its signature, or wrap it in a function")
     if not taken.any_name and (unknown := [name for name in args if name not in taken.named]):
-        raise ArgumentsError(function, f"it takes no argument {_listed(unknown)} by name; it takes {takes}")
+        raise ArgumentsError(told, f"it takes no argument {_listed(unknown)} by name; it takes {takes}")
     if missing := [name for name in taken.required if name not in args and name not in CONTEXT_NAMES]:
-        raise ArgumentsError(function, f"callback_args lack {_listed(missing)}, which it requires; it takes {takes}")
+        raise ArgumentsError(told, f"callback_args lack {_listed(missing)}, which it requires; it takes {takes}")
 
 
 def check_told(function: Callable[..., Any], names: tuple[str, ...]) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from aurora_scheduler.cli.asking import ask, database_option, is_there
 from aurora_scheduler.cli.failing import Failure
-from aurora_scheduler.cli.files import read_jobs, said_of, written
+from aurora_scheduler.cli.files import place_of, read_jobs, said_of, written
 from aurora_scheduler.cli.importing import import_from_here
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.texts import counted
 from aurora_scheduler.clock import SystemClock
-from aurora_scheduler.definition import NewJob, declare_all
-from aurora_scheduler.errors import printable, shown
+from aurora_scheduler.definition import NewJob, declare_all, refuse_never
+from aurora_scheduler.errors import AuroraError, printable, shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job, JobStatus
 from aurora_scheduler.schedules import local_zone_name
@@ -61,12 +62,15 @@ def apply(file: str, dry_run: bool, prune: bool, yes: bool, database: str, as_js
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{shown(file, 300)} cannot be read: {error}") from error
     jobs = _declared(wanted)  # first: where one is refused, no database is made
+    if not is_there(database):
+        _refuse_never(jobs.values())
 
     async def compare(manager: SchedulerManager) -> list[_Step]:
         return _steps({job.id: job for job in await manager.get_all_jobs()}, jobs, prune=prune)
 
     needs_none = dry_run and not is_there(database)
     steps = _steps({}, jobs, prune=prune) if needs_none else ask(database, compare, makes=True)
+    _refuse_never(jobs[job_id] for what, job_id, _ in steps if what == "add")
     if as_json:
         show_json([{"what": what, "id": job_id, "changes": _plain(changes)} for what, job_id, changes in steps])
     else:
@@ -102,14 +106,36 @@ def export(database: str, tag: str | None) -> None:
     import tomli_w
 
     jobs = ask(database, lambda manager: manager.get_all_jobs(tag=tag))
-    click.echo(tomli_w.dumps(written(job for job in jobs if job.status is not JobStatus.FINISHED)), nl=False)
+    said = written(job for job in jobs if job.status is not JobStatus.FINISHED)
+    nothing = "# There is no job. Each is a table [jobs.ID], with schedule and callback.\n"
+    click.echo(tomli_w.dumps(said) if said["jobs"] else nothing, nl=False)
 
 
 def _declared(wanted: Mapping[str, NewJob]) -> dict[str, Job]:
     """The jobs as they are going to be. Raises the error of the first that is refused."""
     clock = SystemClock()
     declared = declare_all(wanted.values(), now=clock.now(), new_id=clock.new_id, timezone=local_zone_name())
-    return {each.job.id: each.job for each in declared}
+    jobs: dict[str, Job] = {}
+    for job_id in wanted:
+        with _told_where(job_id):
+            jobs[job_id] = next(declared).job
+    return jobs
+
+
+def _refuse_never(jobs: Iterable[Job]) -> None:
+    """Raise where one of these, which are to be made, would never fire."""
+    for job in jobs:
+        with _told_where(job.id):
+            refuse_never(job)
+
+
+@contextmanager
+def _told_where(job_id: str) -> Generator[None]:
+    """Whatever is wrong with a job is told with its place in the file."""
+    try:
+        yield
+    except AuroraError as error:
+        raise Failure(f"{place_of(job_id)}: {error}") from error
 
 
 def _steps(there: Mapping[str, Job], wanted: Mapping[str, Job], *, prune: bool) -> list[_Step]:

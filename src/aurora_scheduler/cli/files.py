@@ -10,6 +10,7 @@ max_retries = 5                    # and any other option
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -20,12 +21,17 @@ from aurora_scheduler.cli.views import special_options
 from aurora_scheduler.definition import NewJob
 from aurora_scheduler.errors import shown
 from aurora_scheduler.model import Job
+from aurora_scheduler.options import FIELDS, unknown_option
 
-__all__ = ["read_jobs", "said_of", "written"]
+__all__ = ["place_of", "read_jobs", "said_of", "written"]
 
 _NEEDED = ("schedule", "callback")
+#: A key of TOML that needs no quotes.
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 #: Arguments that TOML cannot say, as it has no null.
 _AS_JSON = "callback_args_json"
+#: What a table may say beside the options that are policies.
+_BESIDE = ("name", "schedule", "callback", "callback_args", _AS_JSON, "timezone", "tags")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -36,24 +42,45 @@ def read_jobs(text: str) -> dict[str, NewJob]:
     except tomllib.TOMLDecodeError as error:
         raise Failure(f"it is no TOML: {error}") from error
     jobs = said.pop("jobs", {})
-    if said or not isinstance(jobs, dict):
-        found = ", ".join(map(shown, said)) or "a list of jobs"
-        raise Failure(f"it holds {found}; accepted: tables [jobs.ID], each with schedule and callback")
-    return {job_id: _job(job_id, table) for job_id, table in jobs.items()}
+    accepted = "accepted: tables [jobs.ID], each with schedule and callback"
+    if said:
+        raise Failure(f"it holds {', '.join(map(shown, said))}; {accepted}")
+    if not isinstance(jobs, dict):
+        raise Failure(f"jobs is {shown(jobs)}; {accepted}")
+    for job_id, table in jobs.items():
+        if not isinstance(table, dict):
+            raise Failure(f"{place_of(job_id).strip('[]')} is {shown(table)}; {accepted}")
+    return {job_id: _job(place_of(job_id), job_id, table) for job_id, table in jobs.items()}
 
 
-def _job(job_id: str, table: Any) -> NewJob:
-    if not isinstance(table, dict) or not all(name in table for name in _NEEDED):
-        raise Failure(f"[jobs.{job_id}] lacks one of {', '.join(_NEEDED)}")
+def place_of(job_id: str) -> str:
+    """Where in a file a job is.
+
+    >>> print(place_of("report"), place_of("the report"))
+    [jobs.report] [jobs."the report"]
+    """
+    return f"[jobs.{job_id if _BARE.fullmatch(job_id) else json.dumps(job_id)}]"
+
+
+def _job(place: str, job_id: str, table: Mapping[str, Any]) -> NewJob:
     said = dict(table)
+    if lacking := [name for name in _NEEDED if name not in said]:
+        raise Failure(f"{place} lacks {' and '.join(lacking)}")
     for option in ("job_id", "if_exists"):
         if option in said:
-            raise Failure(f"[jobs.{job_id}] says {option}: its id is in the brackets, and it is made as it is said")
+            raise Failure(f"{place} says {option}: its id is in the brackets, and it is made as it is said")
     if "aliases" in said:  # what is shown before could not tell of it
-        raise Failure(f"[jobs.{job_id}] says aliases: they are for jobs that are declared in code")
+        raise Failure(f"{place} says aliases: they are for jobs that are declared in code")
+    for option, value in said.items():
+        if option not in FIELDS and option not in _BESIDE:
+            raise Failure(f"{place}: {unknown_option(option, value, _BESIDE)}")
     args = said.pop("callback_args", None)
     if _AS_JSON in said:
-        args = json.loads(said.pop(_AS_JSON))
+        text = said.pop(_AS_JSON)
+        try:
+            args = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise Failure(f"{place}: {_AS_JSON}={shown(text)} is no JSON: {error}") from error
     return NewJob(
         name=said.pop("name", job_id),
         schedule=said.pop("schedule"),

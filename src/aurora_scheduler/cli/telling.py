@@ -95,7 +95,9 @@ def _said(name: str, value: Any) -> tuple[str, str]:
 
 @click.command()
 @job_argument
-@click.option("--at", metavar="TIME", required=True, help="Which firing: a time, in the job's zone if it names none.")
+@click.option(
+    "--at", metavar="TIME", required=True, help="Which firing: a time, in the job's zone if it names none; or now."
+)
 @database_option
 @json_option
 def why(job: str, at: str, database: str, as_json: bool) -> None:
@@ -103,6 +105,7 @@ def why(job: str, at: str, database: str, as_json: bool) -> None:
 
     \b
     Examples:
+      aurora why nightly --at now
       aurora why nightly --at "2030-05-28 02:00"
       aurora why nightly --at "2030-05-28T02:00+02:00" --json
     """

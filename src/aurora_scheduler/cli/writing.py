@@ -9,18 +9,23 @@ from typing import Any
 import click
 
 from aurora_scheduler import programs
+from aurora_scheduler.callbacks import name_of
 from aurora_scheduler.cli.asking import ask, database_option
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.importing import import_from_here
-from aurora_scheduler.cli.naming import job_argument, the_job
+from aurora_scheduler.cli.naming import job_argument, program_in, program_name, the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.saying import read_pairs, read_texts
 from aurora_scheduler.cli.views import plain_job, state_of
 from aurora_scheduler.definition import IF_EXISTS
+from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job
 
 __all__ = ["add", "edit"]
+
+#: The callback of jobs that are a command.
+_RUN = name_of(programs.run)
 
 tz_option = click.option(
     "--tz", metavar="ZONE", help="Its time zone, like Europe/Berlin.  [default: the machine's own]"
@@ -34,6 +39,12 @@ args_option = click.option(
     callback=read_pairs,
     help="An argument of the callback; can be given again. A value that is JSON is that.",
 )
+cwd_option = click.option(
+    "--cwd",
+    metavar="DIRECTORY",
+    type=click.Path(exists=True, file_okay=False),
+    help="Where the command runs.  [default: where the scheduler does]",
+)
 options_option = click.option(
     "--set",
     "options",
@@ -46,13 +57,13 @@ options_option = click.option(
 
 @click.command()
 @click.argument("schedule")
-@click.option("--name", required=True, help="What people call the job.")
+@click.option("--name", help="What people call the job.  [default: the command's program]")
 @click.argument("command", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--callback", metavar="MODULE.FUNCTION", help="What it calls; or say a command after --.")
 @args_option
 @click.option("--shell", is_flag=True, help="Have /bin/sh read the command, which is one text then.")
 @click.option("--env", metavar="NAME=VALUE", multiple=True, callback=read_texts, help="A variable for the command.")
-@click.option("--cwd", metavar="DIRECTORY", help="Where the command runs.  [default: where the scheduler does]")
+@cwd_option
 @click.option("--id", "job_id", help="Its id.  [default: a new one]")
 @click.option("--if-exists", type=click.Choice(IF_EXISTS), help="What to do where there is a job of this id.")
 @tz_option
@@ -63,7 +74,7 @@ options_option = click.option(
 def add(
     schedule: str,
     command: tuple[str, ...],
-    name: str,
+    name: str | None,
     callback: str | None,
     args: dict[str, Any],
     shell: bool,
@@ -85,7 +96,7 @@ def add(
     Examples:
       aurora add "every 5 minutes" --name look --callback shop.jobs.look
       aurora add "0 2 * * *" --name report --callback shop.jobs.report --arg days=7 --tz Europe/Berlin
-      aurora add "every 5 minutes" --name disk --set timeout="1 minute" -- df -h /
+      aurora add "every 5 minutes" --set timeout="1 minute" -- df -h /
       aurora add "0 3 * * *" --name tidy --shell -- "find /tmp/shop -mtime +7 | xargs rm -f"
       aurora add "every 1 hour" --name fetch --callback shop.jobs.fetch --set max_retries=5 --set timeout="2 minutes"
     """
@@ -95,14 +106,15 @@ def add(
     called: Callable[..., object] | str = programs.run if callback is None else callback
     if callback is None:
         args = _program(command, shell, env, cwd)
+        name = name or (program_in(command[0]) if shell else program_name(command[0]))
+    elif name is None:
+        raise click.UsageError("say by --name what people call the job")
     said = {"job_id": job_id, "if_exists": if_exists, "timezone": tz, "tags": list(tags) or None}
     given = {option: value for option, value in said.items() if value is not None}
+    job = {"name": name, "schedule": schedule, "callback": called, "callback_args": args} | given | options
 
     async def create(manager: SchedulerManager) -> Job:
-        id_ = await manager.create_job(
-            name=name, schedule=schedule, callback=called, callback_args=args, **given, **options
-        )
-        return await the_job(manager, id_)
+        return await the_job(manager, await manager.create_job(**job))
 
     _show(ask(database, create, makes=True), as_json)
 
@@ -122,6 +134,7 @@ def _program(command: tuple[str, ...], shell: bool, env: dict[str, str], cwd: st
 @click.option("--schedule", help="Another schedule, which counts from now.")
 @click.option("--callback", metavar="MODULE.FUNCTION", help="Another callback.")
 @args_option
+@cwd_option
 @tz_option
 @tag_option
 @options_option
@@ -133,6 +146,7 @@ def edit(
     schedule: str | None,
     callback: str | None,
     args: dict[str, Any],
+    cwd: str | None,
     tz: str | None,
     tags: tuple[str, ...],
     options: dict[str, Any],
@@ -151,11 +165,17 @@ def edit(
     import_from_here()
     said = {"name": name, "schedule": schedule, "callback": callback, "timezone": tz, "tags": list(tags) or None}
     changes = {what: value for what, value in said.items() if value is not None} | options
-    if not (changes or args):
+    directory = None if cwd is None else os.path.abspath(cwd)
+    if not (changes or args or directory):
         raise Failure("nothing was said that is to change; `aurora edit --help` shows what can")
 
     async def change(manager: SchedulerManager) -> Job:
         found = await the_job(manager, job)
+        if directory is not None:
+            if found.callback != _RUN:
+                calls = f"{shown(found.name, 300)} calls {found.callback}"
+                raise Failure(f"--cwd is for jobs that are a command, and {calls}")
+            args["directory"] = directory
         with_args = {"callback_args": {**found.callback_args, **args}} if args else {}
         return await manager.update_job(found.id, **changes, **with_args)
 

@@ -199,7 +199,10 @@ def to_instant(moment: datetime | str, timezone: str) -> int:
     zone = load_zone(timezone)
     if isinstance(moment, datetime):
         return instant_of_datetime(moment, zone)
-    return read_time(readable(moment, TIMES), Reading(zone)).instant
+    try:
+        return read_time(readable(moment, TIMES), Reading(zone)).instant
+    except ScheduleError as error:  # it was no schedule that was asked for
+        raise ScheduleError(moment, error.reason, part=error.part, accepted=TIMES, what="time") from None
 
 
 def _read(text: str, reading: Reading) -> Schedule:
