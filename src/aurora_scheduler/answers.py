@@ -78,6 +78,7 @@ class Health:
         overdue: how many jobs have been due for more than a second, and have not begun.
         loop_lag: for how many seconds the scheduler's loop was late when it was asked to do something.
         store: "ok", or what was wrong when it was written to last.
+        left: the names of the jobs whose callbacks would not end when it was stopped, and were let go of.
     """
 
     status: str
@@ -87,6 +88,7 @@ class Health:
     overdue: int = 0
     loop_lag: float = 0.0
     store: str = "ok"
+    left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.status if self.reason is None else f"{self.status}: {self.reason}"

@@ -172,7 +172,8 @@ class Host:
         if self._failure is not None:
             return answered(Health(status="stopped", reason=f"it failed: {self._failure}"))
         if self._stop_drain is not None:
-            return answered(Health(status="stopped", reason="stop was called"))
+            left = () if self._engine is None else self._engine.left
+            return answered(Health(status="stopped", reason="stop was called", left=left))
         asked, ticket = self.clock.monotonic(), Ticket[Health]()
         self._post(lambda: ticket.answer(self._health(self.clock.monotonic() - asked)))
         return ticket

@@ -30,6 +30,12 @@ def tick():
     return "tick"
 
 
+@manager.job("0 0 1 1 *")
+def stubborn():
+    print("stubborn begins", flush=True)
+    time.sleep(3600)
+
+
 @manager.job("in 1 second")
 async def slow():
     print("slow begins", flush=True)
@@ -91,7 +97,7 @@ def test_a_database_alone_is_enough_where_its_callbacks_can_be_imported(start, t
 
     on(tmp_path / "jobs.db", create)
     process = start("--db", "jobs.db")
-    assert str(tmp_path) in until(process, "cwd  ")
+    assert "succeeded" in until(process, f"  {tmp_path}")  # what came due before is told of, too
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 0
@@ -126,6 +132,18 @@ def test_a_second_signal_hurries(start, tmp_path):
     process.communicate(timeout=40)
     assert process.returncode == 130
     assert statuses(tmp_path / "own.db", "slow")[-1] is ExecutionStatus.CANCELLED
+
+
+def test_a_thread_that_had_to_be_let_go_of_is_told_of_with_its_job(start, tmp_path):
+    """It has no more than the ten seconds that all have who are asked to end."""
+    process = start("shop:manager", "--drain", "0")
+    until(process, "tick")
+    on(tmp_path / "own.db", lambda manager: manager.run_job("shop:stubborn"))
+    until(process, "stubborn begins")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "aurora: a callback of 'stubborn' did not end, and was let go of" in errors
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+import os
+from contextlib import suppress
+from typing import IO, Any, TextIO
 
 import click
 
 from aurora_scheduler.errors import AuroraError, printable
 
-__all__ = ["FailingGroup", "Failure"]
+__all__ = ["FailingGroup", "Failure", "silence"]
 
 
 class Failure(click.ClickException):
@@ -20,6 +22,13 @@ class Failure(click.ClickException):
         """The lines that a user reads."""
         lines = "\n".join(printable(line) for line in self.message.split("\n"))
         click.echo(f"aurora: {lines}", file=file, err=file is None)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Have what is written there from now on go nowhere: who read it is gone, or its disk is full."""
+    if stream is not None:
+        with suppress(OSError, ValueError):  # else the interpreter complains at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class FailingGroup(click.Group):

@@ -45,14 +45,19 @@ def plain_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[s
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
-    """The table as rich draws it. A cell is what it says: no markup is looked for in it."""
+def rich_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, *, is_wrapped: bool = True
+) -> Table:
+    """The table as rich draws it; what is too long is wrapped, or else cut.
+
+    A cell is what it says: no markup is looked for in it.
+    """
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold" if is_wrapped else "ellipsis", no_wrap=not is_wrapped)
     for row in rows:
         table.add_row(*(Text(cell, style=_STYLES.get(cell.partition(" ")[0], "")) for cell in row))
     return table

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["NOTHING", "counted", "moment", "outcome", "shortened", "size", "span"]
+__all__ = ["NOTHING", "ahead", "counted", "moment", "outcome", "shortened", "size", "span"]
 
 NOTHING = "-"
 
@@ -50,6 +50,18 @@ def span(length: timedelta | None) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
     first = next(place for place, (number, _) in enumerate(parts) if number)
     return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
+
+
+def ahead(micros: int) -> str:
+    """How far ahead something is, as a person looks at it.
+
+    >>> [ahead(round(seconds * 1e6)) for seconds in (-3, 0.4, 12.3, 250, 7_500)]
+    ['now', 'now', 'in 12 s', 'in 4 min', 'in 2 h 5 min']
+    """
+    seconds = micros // 1_000_000
+    if seconds < 1:
+        return "now"
+    return f"in {seconds} s" if seconds < 60 else f"in {span(timedelta(minutes=seconds // 60))}"
 
 
 def outcome(result: Mapping[str, Any] | None) -> str:

@@ -83,8 +83,10 @@ class Engine:
         #: Identifies this run as the owner of what it claims.
         self.owner = clock.new_id()
         self.is_owner = False
-        #: Whether callbacks were left behind that would not end.
+        #: Whether callbacks or hooks were left behind that would not end.
         self.abandoned = False
+        #: The names of the jobs whose callbacks were.
+        self.left: tuple[str, ...] = ()
         self._watch = LoopWatch(clock)
         mailbox = Mailbox()
         self._threads = None if settings.inline else CallbackThreads(settings.max_workers, mailbox)
@@ -255,9 +257,11 @@ class Engine:
             await self.book.until_idle()
             await self.hooks.until_idle()
         if self.book.attempts or self.hooks.are_open:
-            for row in (attempt.execution for attempt in self.book.attempts.values()):
+            self.abandoned = True
+            rows = [attempt.execution for attempt in self.book.attempts.values()]
+            self.left = tuple(row.job_name for row in rows)
+            for row in rows:
                 told = "the callback of job %r did not end; its firing is recovered at the next start"
                 _log.error(told, row.job_name, extra=about(row))
             self.hooks.tell_of_open()
-            self.abandoned = True
             self.writer.close()
