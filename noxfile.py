@@ -111,6 +111,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the documentation's pictures of the terminal anew, from what the commands write."""
+    session.install(".", *group("tests"))
+    with session.chdir("tests"):
+        session.run("python", "-m", "docs.pictures")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Watch it work: `nox -s demo -- --help`."""
     session.install(".[demo]")
