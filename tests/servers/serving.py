@@ -1,12 +1,14 @@
 """Real web servers: begun with the files of the documentation, spoken to over a socket, ended by their process.
 
-What they serve is the page "Use it in a web service", word for word: its blocks become the files that the server loads.
-Only its jobs are ours (`JOBS`): they fire every second, and say in a journal that they did.
+What they serve is the pages "Use it in a web service" and "Use it with your framework", word for word: their blocks
+become the files that the server loads. Only the jobs are ours (`JOBS`): they fire every second, and say in a journal
+that they did.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -17,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TypeVar
@@ -27,14 +30,14 @@ from facades.waiting import eventually
 from faults.journal import Line, read
 from faults.recorded import Row, check_effects, check_firings, is_sound, rows_of
 
-__all__ = ["SECOND", "Server", "now", "serving"]
+__all__ = ["FRAMEWORKS", "SECOND", "Record", "Server", "beginning", "environment", "now", "serving", "write_files"]
 
 T = TypeVar("T")
 
 SECOND = 1_000_000
 _TESTS = Path(__file__).parents[1]
 _SOURCE = Path(aurora_scheduler.__file__).parents[1]
-_PAGE = _TESTS.parent / "docs" / "how-to" / "web-service.md"
+_WEB_SERVICE, FRAMEWORKS = (_TESTS.parent / "docs" / "how-to" / name for name in ("web-service.md", "frameworks.md"))
 _ENDS_WITHIN = 60.0
 
 
@@ -51,63 +54,24 @@ class _Connection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-class Server:
-    """A server in `directory`, with all its processes; they are one group."""
+class Record:
+    """What the jobs of `directory` did: the database's own rows, and the journal of what their callbacks said."""
 
-    def __init__(self, directory: Path, address: str, command: Sequence[str], job_id: str) -> None:
+    def __init__(self, directory: Path, job_id: str) -> None:
         self.job_id = job_id
         self.directory = directory
         self.database = directory / "service.db"
-        self._address = address
-        self._said = directory / "server.log"
-        with self._said.open("wb") as said:
-            self._process = subprocess.Popen(
-                [sys.executable, *(part.format(socket=address) for part in command)],
-                cwd=directory,
-                env=os.environ
-                | {
-                    "AURORA_SCHEDULER_DB": str(self.database),
-                    "HOME": str(directory),  # where some leave files of their own
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                    "PYTHONPATH": f"{_SOURCE}{os.pathsep}{_TESTS}",
-                    "SERVERS_JOURNAL": str(directory / "journal.txt"),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-
-    # -- talking to it ------------------------------------------------------------------------------------------
-
-    def asks(self, path: str = "/", method: str = "GET") -> str:
-        """Send a request, and answer with what comes back, from whichever worker; a failure where it is no success."""
-        with closing(_Connection(self._address)) as connection:
-            connection.request(method, path)
-            response = connection.getresponse()
-            text = response.read().decode()
-        assert response.status == 200, f"{response.status} {text}\n{self.log()}"
-        return text
-
-    def is_ready(self) -> bool:
-        """Whether it answers."""
-        with suppress(OSError, HTTPException):
-            return bool(self.asks())
-        return False
 
     def waits(self, look: Callable[[], T]) -> T:
-        """`eventually`, with what the server said where it never comes."""
+        """`eventually`, with what the program said where it never comes."""
         try:
             return eventually(look)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
 
     def log(self) -> str:
-        """What it said on its standard output and standard error."""
-        return self._said.read_text()
-
-    # -- what it did ------------------------------------------------------------------------------------------------
+        """What the program said on its standard output and standard error, where that is kept."""
+        return ""
 
     def said(self, what: str) -> list[Line]:
         """The lines of one kind that its jobs wrote."""
@@ -145,13 +109,94 @@ class Server:
 
         return self.waits(look)
 
+    def is_held(self) -> str:
+        """Have the job's callback not end, and wait until one has begun: its execution. The file "hold" holds it."""
+        at = now()
+        self.directory.joinpath("hold").touch()
+        (line, *_) = self.waits(lambda: [line for line in self.said("begin") if line.at > at])
+        return str(line["execution"])
+
+    def is_let_go(self) -> None:
+        """Let the callback that is held end."""
+        self.directory.joinpath("hold").unlink()
+
     def check(self) -> None:
-        """Each instant is in exactly one firing record, and each record that succeeded has exactly one line."""
+        """Each instant is in exactly one firing record, and each record that succeeded has exactly one line.
+
+        What ran when its process was killed is as good as lost, though no start has said so yet.
+        """
         assert is_sound(self.database)
-        rows = self.rows()
+        rows = [replace(row, status="lost") if row.status == "running" else row for row in self.rows()]
         check_firings(rows, SECOND)
         effects = Counter(line["execution"] for line in self.said("effect"))
         check_effects([*rows, *self.by_hand()], effects)
+
+    def check_end(self, orders: Collection[int], held: str | None = None) -> None:
+        """Nothing was cut short: each order was confirmed once, the callback that was held has ended, nothing runs."""
+        if held is not None:
+            assert [row.status for row in self.rows() if row.id == held] == ["succeeded"]
+        for order in orders:
+            assert [row.status for row in rows_of(self.database, f"confirm-{order}")] == ["succeeded"]
+        assert sorted(line["order"] for line in self.said("confirm")) == sorted(orders)
+        with closing(sqlite3.connect(self.database)) as sql:
+            open_ones = "SELECT * FROM aurora_executions WHERE status IN ('running', 'cancelling')"
+            assert sql.execute(open_ones).fetchall() == []
+        self.check()
+
+
+class Server(Record):
+    """A server in `directory`, with all its processes; they are one group."""
+
+    def __init__(self, directory: Path, address: str, command: Sequence[str], job_id: str) -> None:
+        super().__init__(directory, job_id)
+        #: Where it listens: a Unix socket, or a port that it has chosen and tells.
+        self._address = address if any("{socket}" in part for part in command) else None
+        self._said = directory / "server.log"
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, *(part.format(socket=address) for part in command)],
+                cwd=directory,
+                env=environment(directory),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    # -- talking to it ------------------------------------------------------------------------------------------
+
+    def asks(self, path: str = "/", method: str = "GET") -> str:
+        """Send a request, and answer with what comes back, from whichever worker; a failure where it is no success."""
+        status, text = self._exchange(path, method)
+        assert 200 <= status < 300, f"{status} {text}\n{self.log()}"
+        return text
+
+    def is_ready(self) -> bool:
+        """Whether it answers, be it that there is no such page."""
+        with suppress(OSError, HTTPException):
+            status, text = self._exchange("/", "GET")
+            assert status < 500, f"{status} {text}\n{self.log()}"
+            return True
+        return False
+
+    def _exchange(self, path: str, method: str) -> tuple[int, str]:
+        with closing(self._connection()) as connection:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def _connection(self) -> HTTPConnection:
+        if self._address is not None:
+            return _Connection(self._address)
+        told = re.findall(r"http://127\.0\.0\.1:(\d+)", self.log())
+        if not told:
+            raise ConnectionError("it has not said where it listens")
+        return HTTPConnection("127.0.0.1", int(told[-1]), timeout=20)
+
+    def log(self) -> str:
+        """What it said on its standard output and standard error."""
+        return self._said.read_text()
 
     # -- its end ----------------------------------------------------------------------------------------------------
 
@@ -168,6 +213,10 @@ class Server:
         self.waits(lambda: not self._is_there())
         return self.log()
 
+    def has_ended(self) -> bool:
+        """Whether the process that was begun has ended."""
+        return self._process.poll() is not None
+
     def is_killed(self) -> None:
         """It, and whatever it began."""
         with suppress(ProcessLookupError):
@@ -182,26 +231,52 @@ class Server:
         return True
 
 
+def environment(directory: Path) -> dict[str, str]:
+    """What a program in `directory` needs to find: this source, the jobs' helpers, the database, the journal."""
+    return os.environ | {
+        "AURORA_SCHEDULER_DB": str(directory / "service.db"),
+        "HOME": str(directory),  # where some leave files of their own
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{_SOURCE}{os.pathsep}{_TESTS}",
+        "PYTHONUNBUFFERED": "1",  # what it says is to be read at once
+        "SERVERS_JOURNAL": str(directory / "journal.txt"),
+    }
+
+
+def write_files(directory: Path) -> None:
+    """The files of the pages, with jobs of ours."""
+    blocks = [*blocks_of(_WEB_SERVICE), *blocks_of(FRAMEWORKS)]
+    files = {block.file: block.source for block in blocks if block.file is not None and not block.is_script}
+    for name, source in (files | JOBS).items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+
+
 @contextmanager
-def serving(directory: Path, *command: str) -> Iterator[Server]:
-    """A server that answers, begun by `python` with these arguments; `{socket}` in them is where it is to listen."""
-    job_id = "app_jobs:refresh_prices" if "app:app" in command else "refresh_prices"
-    for block in blocks_of(_PAGE):
-        if block.file is not None and not block.is_script:
-            directory.joinpath(block.file).write_text(block.source)
-    for name, source in JOBS.items():
-        directory.joinpath(name).write_text(source)
+def beginning(directory: Path, *command: str) -> Iterator[Server]:
+    """A program, begun by `python` with these arguments; `{socket}` in them is where it is to listen."""
+    is_on_a_loop = any(name in part for part in command for name in ("app:app", "trio_program"))
     with tempfile.TemporaryDirectory(prefix="aurora-") as short:  # a socket's path has room for a hundred characters
+        job_id = "app_jobs:refresh_prices" if is_on_a_loop else "refresh_prices"
         server = Server(directory, str(Path(short, "s")), command, job_id)
         try:
-            server.waits(lambda: server._process.poll() is not None or server.is_ready())
-            assert server._process.poll() is None, f"it ended at once\n{server.log()}"
             yield server
         finally:
             server.is_killed()
 
 
-#: In place of the page's jobs: the same names, every second.
+@contextmanager
+def serving(directory: Path, *command: str) -> Iterator[Server]:
+    """A server of the pages' files that answers."""
+    write_files(directory)
+    with beginning(directory, *command) as server:
+        server.waits(lambda: server.has_ended() or server.is_ready())
+        assert not server.has_ended(), f"it ended at once\n{server.log()}"
+        yield server
+
+
+#: In place of the pages' jobs: the same names, every second.
 JOBS = {
     "app_jobs.py": """
 from aurora_scheduler import SchedulerManager
@@ -214,6 +289,10 @@ work.is_there()
 @manager.job("every 1 second")
 async def refresh_prices(execution_id, scheduled_for):
     await work.refresh_async(execution_id, scheduled_for)
+
+
+async def confirm(order):
+    work.confirm(order)
 """,
     "shop_jobs.py": """
 from aurora_scheduler import get_cron_service
@@ -224,6 +303,10 @@ work.is_there()
 
 def refresh_prices(execution_id, scheduled_for):
     work.refresh(execution_id, scheduled_for)
+
+
+def confirm(order):
+    work.confirm(order)
 
 
 def start():

@@ -14,6 +14,8 @@ from servers.serving import SECOND, now, serving
 SERVERS = {
     "uvicorn": ("-m", "uvicorn", "app:app", "--reload", "--reload-delay", "0.1", "--uds", "{socket}"),
     "werkzeug, which serves Flask": ("dev.py", "{socket}"),
+    "flask run": ("-m", "flask", "--app", "flask_shop", "run", "--debug", "--host", "unix://{socket}"),
+    "Django's runserver": ("-m", "django", "runserver", "127.0.0.1:0", "--settings", "mysite.settings"),
 }
 #: As `app.run(debug=True)` does it.
 DEV = """
@@ -41,12 +43,12 @@ def live(directory: Path, *command: str) -> float:
         first = server.has_fired(1)
         before = server.owner()
         at = now()
-        for name in ("app_jobs.py", "shop_jobs.py"):
-            _edit(directory / name)
+        _edit(directory / ("app_jobs.py" if "app:app" in command else "shop_jobs.py"))
         server.waits(lambda: server.owner() != before)
         took = (now() - at) / SECOND
         server.has_fired(1, but=first)
         assert server.said("effect")[-1].pid == server.owner()
+        assert {line.pid for line in server.said("effect")} == {before, server.owner()}, "not the one that watches"
         assert first[0] == server.rows()[0], "the history stays"
         assert server.generation() == 1, "it was never created anew"
         server.is_asked_to_stop()

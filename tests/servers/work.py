@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio.to_thread
+import sniffio
 
 from faults.journal import Journal
 
-__all__ = ["is_there", "refresh", "refresh_async"]
+__all__ = ["confirm", "is_there", "refresh", "refresh_async"]
 
 _journal = Journal(os.environ.get("SERVERS_JOURNAL", os.devnull))
 #: While this file is there, a callback does not end.
@@ -39,6 +40,15 @@ async def refresh_async(execution_id: str, scheduled_for: datetime) -> None:
     _journal.note("begin", execution=execution_id)
     await anyio.to_thread.run_sync(_while_held, abandon_on_cancel=True)
     _has_effect(execution_id, scheduled_for)
+
+
+def confirm(order: int) -> None:
+    """An order is confirmed, from an event loop or from a thread."""
+    try:
+        loop = sniffio.current_async_library()
+    except sniffio.AsyncLibraryNotFoundError:
+        loop = ""
+    _journal.note("confirm", order=order, loop=loop)
 
 
 def _while_held() -> None:
