@@ -52,6 +52,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    """Whatever proxy the machine's environment names, it is not for this machine's own ports."""
+    monkeypatch.setenv("no_proxy", "*")
+
+
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     with Listener() as server:
