@@ -101,7 +101,8 @@ class Terminal:
     ) -> None:
         self.screen = Screen(rows, columns)
         self.written = ""
-        self._ours, theirs = os.openpty()
+        ours, theirs = os.openpty()
+        self._ours: int | None = ours
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._theirs = theirs  # kept open: what was written last is still there to be read when the program has ended
         self.before = termios.tcgetattr(theirs)
@@ -126,7 +127,7 @@ class Terminal:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        self.hang_up()
         os.close(self._theirs)
 
     def until(self, fact: Callable[[Screen], object], what: str) -> None:
@@ -136,6 +137,12 @@ class Terminal:
             has_ended = self.process.poll() is not None
             assert self._read(0.1) or not has_ended, f"it ended, and never showed {what}:\n{self.screen}"
             assert time.monotonic() < give_up, f"not within {DEADLINE:.0f} s: {what}\n{self.screen}"
+
+    def hang_up(self) -> None:
+        """Let go of the terminal: nothing can be written to it any more."""
+        if self._ours is not None:
+            os.close(self._ours)
+            self._ours = None
 
     def end(self) -> int:
         """Look on until it has ended; what it ended with."""
@@ -150,6 +157,7 @@ class Terminal:
         return list(termios.tcgetattr(self._theirs))
 
     def _read(self, seconds: float) -> bool:
+        assert self._ours is not None
         if not select.select([self._ours], [], [], seconds)[0]:
             return False
         text = self._decoder.decode(os.read(self._ours, 65536))

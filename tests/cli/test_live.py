@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def database(start: Start, tmp_path: Path) -> Path:
     path = tmp_path / "jobs.db"
     create(path, ("tick", "every 1 second", "tick"), ("yearly", "0 0 1 1 *", "tick"))
     return path
+
+
+def runs_of(path: Path, job_id: str) -> int:
+    return len(on(path, lambda manager: manager.get_executions(job_id, "succeeded")))
 
 
 def row_of(screen: Screen, job: str) -> list[str]:
@@ -159,6 +164,18 @@ def test_jobs_that_another_process_makes_come_into_sight(start, database):
 
 
 WITHOUT_RICH = "import sys; sys.modules['rich'] = None; from aurora_scheduler.cli import main; main()"
+
+
+def test_where_nobody_sees_it_any_more_the_jobs_go_on(start, database):
+    with start() as terminal:
+        terminal.until(lambda screen: row_of(screen, "tick")[4] == "tick tock", "an execution")
+        terminal.hang_up()
+        before, give_up = runs_of(database, "tick"), time.monotonic() + 60
+        while runs_of(database, "tick") < before + 3:
+            assert terminal.process.poll() is None
+            assert time.monotonic() < give_up
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(60) == 0
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ async def test_a_thread_that_does_not_end_is_let_go_of(world_on_disk, caplog):
     await world.start()
     await world.run(3660)
     await world.stop(drain=30)
-    assert world.engine.abandoned
+    assert world.engine.left == ("stubborn",)
     assert world.now == START + 61 * MINUTE + 40 * SECOND
     assert any("stubborn" in record.getMessage() for record in caplog.records)
     await world.run(1800)

@@ -82,6 +82,7 @@ async def _fire_shown(
     table: LiveTable | None,
 ) -> tuple[bool, Health]:
     """Whether it was left to stop in its own time, and how it was when it was asked to."""
+    left_alone, health = True, await manager.health()
     over, events = anyio.Event(), manager.events()
     manager.start()
     async with anyio.create_task_group() as telling:  # until the last event, after the stop

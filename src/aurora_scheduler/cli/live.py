@@ -172,5 +172,12 @@ def live_table() -> Generator[LiveTable | None]:
         yield None
         return
     is_beside = sys.stderr.isatty()  # else it goes where it was sent
-    with Live(console=console, auto_refresh=False, redirect_stderr=is_beside, vertical_overflow="crop") as live:
+    live = Live(console=console, auto_refresh=False, redirect_stderr=is_beside, vertical_overflow="crop")
+    live.start()
+    try:
         yield LiveTable(live)
+    finally:
+        try:
+            live.stop()
+        except OSError:  # as in `draw`
+            silence(sys.__stdout__)

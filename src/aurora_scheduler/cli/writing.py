@@ -110,8 +110,8 @@ def add(
     elif name is None:
         raise click.UsageError("say by --name what people call the job")
     said = {"job_id": job_id, "if_exists": if_exists, "timezone": tz, "tags": list(tags) or None}
-    given = {option: value for option, value in said.items() if value is not None}
-    job = {"name": name, "schedule": schedule, "callback": called, "callback_args": args} | given | options
+    job: dict[str, Any] = {option: value for option, value in said.items() if value is not None}
+    job |= {"name": name, "schedule": schedule, "callback": called, "callback_args": args} | options
 
     async def create(manager: SchedulerManager) -> Job:
         return await the_job(manager, await manager.create_job(**job))
