@@ -48,7 +48,12 @@ def notebook(directory: Path) -> Iterator[Notebook]:
     write_files(directory)
     with tempfile.TemporaryDirectory(prefix="aurora-") as short:
         place = Path(short)
-        manager = KernelManager(transport="ipc", ip=str(place / "socket"), connection_file=str(place / "file"))
+        manager = KernelManager(
+            transport="ipc",
+            ip=str(place / "socket"),
+            connection_file=str(place / "file"),
+            shutdown_wait_time=_PATIENCE,  # on a slow machine, too, it goes by itself
+        )
         manager.start_kernel(cwd=str(directory), env=environment(directory))
         client = manager.blocking_client()
         client.start_channels()
@@ -77,4 +82,5 @@ def test_a_kernel_that_is_shut_down_stops_the_scheduler(tmp_path: Path):
         jupyter.runs(START)
         jupyter.has_fired(1)
         jupyter.is_shut_down()
+        assert not Path(f"{jupyter.database}-wal").exists(), "it was closed, not only left"
         jupyter.check_end(orders=[])
