@@ -240,14 +240,15 @@ def refuse_never(job: Job) -> None:
     raise ScheduleError(schedule.text, f"it would never fire{because}")
 
 
-def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
+def redeclared(existing: Job, wanted: Job, now: int, *, again: bool = False) -> Job | None:
     """`existing` made as `wanted` says, or None where it is so already.
 
     Who did not change the schedule keeps its anchor and its next firing; a changed schedule starts after now. Id,
     counters, history and a pause stay; a finished job with a new schedule is active again. Raises `ScheduleError` for a
-    changed schedule that would never fire.
+    changed schedule that would never fire. `again`: an unchanged schedule starts after now, too.
     """
-    if all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION):
+    is_same = not again and all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION)
+    if is_same and existing.status is not JobStatus.UNRESOLVED:  # one whose callback was found just now can run again
         return None
     job = replace(
         existing,
@@ -255,7 +256,7 @@ def redeclared(existing: Job, wanted: Job, now: int) -> Job | None:
         version=existing.version + 1,
         updated=now,
     )
-    if any(_timing(existing, field) != _timing(wanted, field) for field in _TIMING):
+    if again or any(_timing(existing, field) != _timing(wanted, field) for field in _TIMING):
         job = replace(job, anchor=wanted.anchor)
         job = coming(job, following(job, now))
         refuse_never(replace(job, created=now))
@@ -322,7 +323,8 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
         callback, function = _found_callback(known.get("callback", job.callback), allowed)
         args = _checked_arguments(callback, function, known.get("callback_args", job.callback_args), policies)
         wanted = replace(wanted, callback=callback, callback_args=args)
-    return redeclared(job, wanted, now)
+    # "in 30 minutes", said once more, is from now.
+    return redeclared(job, wanted, now, again="schedule" in known and wanted.schedule_value.startswith("in "))
 
 
 def checked_hook(option: str, value: object) -> Callable[..., Any] | None:

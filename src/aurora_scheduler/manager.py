@@ -341,8 +341,8 @@ class SchedulerManager:
     async def update_job(self, job_id: str, **changes: Any) -> Job:
         """Change a job: `name`, `schedule`, `callback`, `callback_args`, `timezone`, `tags`, or any option.
 
-        History and waiting retries are kept. A changed schedule starts after now; an unchanged one keeps its anchor and
-        its next firing.
+        History and waiting retries are kept. A changed schedule starts after now, and so does one like "in 10 minutes"
+        that is said again; another unchanged one keeps its anchor and its next firing.
 
         Raises:
             JobNotFoundError: there is no such job.

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from aurora_scheduler.instants import SECOND, presented
+from aurora_scheduler.jsonable import EXECUTION, JOB, jsonable
 
 __all__ = [
     "OPEN",
@@ -218,6 +219,13 @@ class Job:
         """
         return presented(self.next_due, self.timezone) if self.is_active else None
 
+    def as_dict(self) -> dict[str, Any]:
+        """The job as JSON can have it, by its public names: times as ISO 8601 text, with their offset.
+
+        It is what to return from an endpoint: the fields of this class itself are how it is stored.
+        """
+        return jsonable(self, JOB)
+
     @property
     def last_run_time(self) -> datetime | None:
         """When the last attempt that ended had begun, in the job's time zone."""
@@ -404,6 +412,10 @@ class Execution:
     def lateness(self) -> timedelta | None:
         """How long after it was due the attempt began; None when it has not begun."""
         return None if self.started is None else timedelta(microseconds=self.started - self.due)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The execution as JSON can have it: times as ISO 8601 text with their offset, `lateness` in seconds."""
+        return jsonable(self, EXECUTION)
 
     @property
     def idempotency_key(self) -> str:

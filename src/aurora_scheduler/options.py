@@ -105,7 +105,7 @@ def duration(option: str, value: object, *, least: int = 0) -> int:
         try:
             length = parse_duration(value)
         except ScheduleError as error:
-            raise OptionError(option, value, f"is not a duration; accepted: {accepted}") from error
+            raise OptionError(option, value, f"is not a duration ({error.reason}); accepted: {accepted}") from error
     elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         length = round(value * SECOND)
     else:

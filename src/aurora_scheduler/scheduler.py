@@ -175,7 +175,7 @@ class Scheduler:
 
     def _open_host(self) -> Host:
         if self._host is None:
-            raise SchedulerStopped("the scheduler is not initialised: call initialize() first")
+            raise SchedulerStopped("the scheduler is not open: await initialize() first, or start() a CronService")
         return self._host
 
     # -- jobs ---------------------------------------------------------------------------------------------------

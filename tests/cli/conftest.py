@@ -21,7 +21,7 @@ def aurora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aurora:
     """Run the command in an empty directory, without a database in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AURORA_SCHEDULER_DB", raising=False)
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words], prog_name="aurora")
+    return lambda *words, **how: CliRunner().invoke(main, [str(word) for word in words], prog_name="aurora", **how)
 
 
 def on(database: Path, work: Callable[[SchedulerManager], Awaitable[Any]]) -> Any:

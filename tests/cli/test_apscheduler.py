@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -151,7 +152,11 @@ def test_what_is_paused_stays_so_and_a_second_import_changes_nothing(theirs, aur
 
 
 def test_a_store_that_is_not_there_is_told_of(aurora):
-    result = aurora("import-apscheduler", "sqlite:///nowhere/at/all.db", "--db", "ours.db")
+    result = aurora("import-apscheduler", "sqlite:///nowhere.db", "--db", "ours.db")
     assert result.exit_code == 1
-    assert "the jobs cannot be read from sqlite:///nowhere/at/all.db" in result.stderr
+    assert "there is no file 'nowhere.db'" in result.stderr
+    assert not Path("nowhere.db").exists()
+    result = aurora("import-apscheduler", "nothing://nowhere", "--db", "ours.db")
+    assert result.exit_code == 1
+    assert "the jobs cannot be read from nothing://nowhere" in result.stderr
     assert "Traceback" not in result.output

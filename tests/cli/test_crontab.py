@@ -158,9 +158,27 @@ def test_the_job_of_a_line_that_is_gone_is_told_of_and_pruned_where_that_is_said
         f"left: its line is not there any more ({old['id']})"
         in aurora("import-crontab", "tab", "--db", "jobs.db").stdout
     )
-    assert imported(aurora, "tab", "--prune")[-1]["state"] == "deleted"
+    assert imported(aurora, "tab", "--prune", "--dry-run")[-1]["state"] == "would be deleted"
+    asked = aurora("import-crontab", "tab", "--db", "jobs.db", "--prune")
+    assert (asked.exit_code, "Delete 1 job, whose lines are gone: 'two'?" in asked.stderr) == (1, True), (
+        "nobody said yes"
+    )
+    assert imported(aurora, "tab", "--prune", "--yes")[-1]["state"] == "deleted"
     jobs = on(tmp_path / "jobs.db", lambda manager: manager.get_all_jobs())
     assert sorted(job.schedule_value for job in jobs) == ["1 1 * * *", "5 9 * * *", "7 9 * * *"]
+
+
+def test_the_jobs_of_another_file_of_that_name_and_of_standard_input_are_left_alone(aurora, tmp_path):
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "crontab").write_text(f"0 9 * * * {place}\n")
+        imported(aurora, f"{place}/crontab")
+    (tmp_path / "there" / "crontab").write_text("0 9 * * * elsewhere\n")
+    piped = aurora("import-crontab", "-", "--db", "jobs.db", "--prune", "--yes", input="0 9 * * * piped\n")
+    assert piped.exit_code == 0
+    assert imported(aurora, "there/crontab", "--prune", "--yes")[-1]["state"] == "deleted"
+    jobs = on(tmp_path / "jobs.db", lambda manager: manager.get_all_jobs())
+    assert sorted(job.name for job in jobs) == ["elsewhere", "here", "piped"]
 
 
 def test_where_nothing_can_be_imported_no_database_is_made(aurora, tmp_path):

@@ -118,15 +118,34 @@ async def test_other_jobs_do_not_mind(world, module):
     world.check_every_instant(other)
 
 
-async def test_an_unresolved_job_is_still_so_after_a_restart_and_then_goes_on(world, module):
+async def test_an_unresolved_job_that_is_declared_again_goes_on(world, module):
+    """Its callback was found just now."""
+    said = {"callback": "comes_and_goes.run", "job_id": "unsteady", "if_exists": "update"}
+    job = world.create("unsteady", "every 1 hour", **said)
+    module.go()
+    await world.start(unresolved_every=3600.0)
+    await world.run(10)
+    assert world.job(job).status is JobStatus.UNRESOLVED
+    module.come()
+    world.create("unsteady", "every 1 hour", **said)
+    assert world.job(job).is_active
+    await world.run_to(START + HOUR + MINUTE)
+    assert len(module.runs) == 1
+
+
+async def test_an_unresolved_job_goes_on_at_once_after_a_restart_that_mended_it(world, module):
     job = world.create("unsteady", "every 1 hour", callback="comes_and_goes.run")
     module.go()
     await world.start()
     await world.run(10)
     await world.stop()
+    await world.start(unresolved_every=60.0)
+    await world.run(50)
+    assert not world.job(job).is_active, "it is not mended yet"
+    await world.stop()
     module.come()
     await world.start(unresolved_every=60.0)
-    await world.run(60)
+    await world.run(0.1)
     assert world.job(job).is_active
     await world.run_to(START + HOUR + MINUTE)
     assert len(module.runs) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -366,6 +367,23 @@ async def test_an_edited_schedule_starts_after_now_and_fires(manager: SchedulerM
     await soon(lambda: _all_of(manager, job_id, 1))
 
 
+@pytest.mark.anyio
+async def test_a_delay_that_is_said_again_is_from_now(manager: SchedulerManager, stage: Stage):
+    """Also where it is over: "remind me in 10 minutes" is said a second time."""
+    options = {"name": "x", "callback": callbacks.note, "callback_args": stage.args}
+    job_id = await manager.create_job(schedule="in 1 second", **options)
+    await soon(lambda: manager.get_all_jobs("finished"))
+    again = await manager.update_job(job_id, schedule="in 1 second")
+    assert again.status == "active"
+    await soon(lambda: manager.get_all_jobs("finished"))
+    assert len(await manager.get_executions(job_id, "succeeded")) == 2
+    waiting = await manager.create_job(schedule="in 1 hour", **options)
+    before = await manager.get_job(waiting)
+    after = await manager.update_job(waiting, schedule="in 1 hour")
+    assert after.next_run_time > before.next_run_time
+    assert (await manager.update_job(waiting, name="y")).next_run_time == after.next_run_time
+
+
 async def test_the_callback_tags_and_time_zone_can_be_edited(manager: SchedulerManager):
     job_id = await manager.create_job(name="x", schedule="0 9 * * *", callback=callbacks.nothing, timezone="UTC")
     after = await manager.update_job(
@@ -597,3 +615,23 @@ async def test_an_execution_that_is_over_is_not_cancelled(manager: SchedulerMana
     execution = await manager.run_job(job_id, wait=True)
     assert await manager.cancel_execution(execution.id) is False
     assert await manager.get_executions(job_id) == [execution]
+
+
+@pytest.mark.anyio
+async def test_jobs_and_executions_as_json_have_the_names_that_they_are_known_by(manager: SchedulerManager):
+    job_id = await manager.create_job(
+        name="x", schedule="0 9 * * *", callback=callbacks.answer, callback_args={"value": "fine"}, tags=["a"]
+    )
+    ran = await manager.run_job(job_id, wait=True)
+    job = await manager.get_job(job_id)
+    told = json.loads(json.dumps(job.as_dict()))
+    assert (told["name"], told["status"], told["tags"]) == ("x", "active", ["a"])
+    assert told["callback"] == "facades.callbacks:answer"
+    assert datetime.fromisoformat(told["next_run_time"]) == job.next_run_time
+    assert told["last_run_result"] == {"success": True, "message": "fine"}
+    told = json.loads(json.dumps(ran.as_dict()))
+    assert (told["job_id"], told["status"], told["trigger"]) == (job_id, "succeeded", "manual")
+    assert datetime.fromisoformat(told["started_at"]) == ran.started_at
+    assert told["lateness"] == ran.lateness.total_seconds()
+    for value, names in ((job, told), (ran, told)):
+        assert all(hasattr(type(value), name) or hasattr(value, name) for name in value.as_dict()), names

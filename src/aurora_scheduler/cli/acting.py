@@ -14,7 +14,7 @@ from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.saying import SECONDS
 from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import span
-from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row, plain_execution, state_of
+from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row, state_of
 from aurora_scheduler.errors import printable, shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
@@ -128,7 +128,7 @@ def trigger(job: str, wait: bool, timeout: float | None, database: str, as_json:
 
     row = ask(database, run)
     if as_json:
-        show_json(plain_execution(row))
+        show_json(row.as_dict())
     else:
         show_table(EXECUTION_COLUMNS, [execution_row(row)])
     if not wait or row.status is ExecutionStatus.SUCCEEDED:

@@ -9,12 +9,13 @@ import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aurora_scheduler.callbacks import name_of, resolve
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.definition import NewJob
-from aurora_scheduler.errors import AuroraError
+from aurora_scheduler.errors import AuroraError, shown
 
 __all__ = ["Carried", "NotCarried", "carried", "stored_jobs"]
 
@@ -56,6 +57,9 @@ def stored_jobs(url: str, table: str) -> list[tuple[str, bytes]]:
         raise Failure(
             "SQLAlchemy is not installed here; call it in the environment of the program that has the jobs"
         ) from None
+    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else ""
+    if file and ":memory:" not in file and not Path(file.partition("?")[0]).is_file():
+        raise Failure(f"there is no file {shown(file, 300)}")  # else an empty one would be made
     try:
         engine = create_engine(url)
         try:

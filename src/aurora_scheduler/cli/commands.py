@@ -24,8 +24,6 @@ from aurora_scheduler.cli.views import (
     execution_row,
     job_row,
     line_of,
-    plain_execution,
-    plain_job,
 )
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Execution, ExecutionStatus, JobStatus
@@ -53,7 +51,7 @@ def list_jobs(database: str, status: str | None, tag: str | None, as_json: bool)
     """
     jobs = ask(database, lambda manager: manager.get_all_jobs(status, tag))
     if as_json:
-        show_json([plain_job(job) for job in jobs])
+        show_json([job.as_dict() for job in jobs])
     elif jobs:
         show_table(JOB_COLUMNS, [job_row(job) for job in jobs])
     else:
@@ -97,7 +95,7 @@ def history(database: str, job: str | None, status: str | None, limit: int, foll
         return
     rows = ask(database, executions)
     if as_json:
-        show_json([plain_execution(row) for row in rows])
+        show_json([row.as_dict() for row in rows])
     elif rows:
         show_table(EXECUTION_COLUMNS, [execution_row(row) for row in rows])
     else:
@@ -120,7 +118,7 @@ async def _follow(
         found = await executions(manager)
         for row in reversed(found):
             if row.status.is_final and row.id not in told:
-                click.echo(json.dumps(plain_execution(row)) if as_json else line_of(row))
+                click.echo(json.dumps(row.as_dict()) if as_json else line_of(row))
         told = {row.id for row in found if row.status.is_final}  # older ones are not found again
         await anyio.sleep(_LOOK_EVERY)
 

@@ -46,6 +46,23 @@ class _Imported:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a crontab is; "-" is standard input."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return "crontab" if self.path == "-" else shortened(Path(self.path).name, 100)
+
+    @property
+    def mark(self) -> str:
+        """What the ids of its jobs begin with, and those of no other file of that name."""
+        return f"crontab:{self.name}:{_digest(self.path)}"
+
+
 @click.command("import-crontab")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
@@ -54,17 +71,25 @@ class _Imported:
 @click.option("--tz", metavar="ZONE", help="The time zone where CRON_TZ says none.  [default: the machine's own]")
 @click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
 @click.option("--prune", is_flag=True, help="Delete the jobs of lines that are not there any more.")
+@click.option("--yes", is_flag=True, help="Do not ask before jobs are deleted.")
 @database_option
 @json_option
 def import_crontab(
-    file: str, is_system: bool | None, tz: str | None, dry_run: bool, prune: bool, database: str, as_json: bool
+    file: str,
+    is_system: bool | None,
+    tz: str | None,
+    dry_run: bool,
+    prune: bool,
+    yes: bool,
+    database: str,
+    as_json: bool,
 ) -> None:
     """Make a job of every line of the crontab FILE that can be one; the others are told of, with the reason.
 
     A line that is imported again makes no second job; a line that was changed is another one, and the job of the old
-    line is told of, and stays unless it is to be pruned. As under cron, a command that fails is not tried again; unlike
-    there, it does not begin while it still runs, and what came due while the machine was off runs once when it is back.
-    A missing database is made.
+    line is told of, and stays unless it is to be pruned. A file is known by its whole path; what comes from standard
+    input is one file. As under cron, a command that fails is not tried again; unlike there, it does not begin while it
+    still runs, and what came due while the machine was off runs once when it is back. A missing database is made.
 
     \b
     Examples:
@@ -79,29 +104,37 @@ def import_crontab(
             text = stream.read()
     except OSError as error:
         raise Failure(f"{shown(file, 300)} cannot be read: {error}") from error
-    origin = "crontab" if file == "-" else path.name
+    origin = _Origin("-") if file == "-" else _Origin(str(path.resolve()))
     taken: set[str] = set()
     found = [_read(line, origin, tz, taken) for line in read_crontab(text, has_user=is_system)]
     jobs = [each.job for each in found if isinstance(each, _Imported)]
 
-    async def create(manager: SchedulerManager) -> list[Job]:
-        old = [job for job in await manager.get_all_jobs(tag="crontab") if origin in job.tags and job.id not in taken]
-        if not dry_run:
-            await manager.create_jobs(jobs)
-            for job in old if prune else ():
-                await manager.delete_job(job.id)
-        return old
+    async def look(manager: SchedulerManager) -> list[Job]:
+        there = await manager.get_all_jobs(tag="crontab")
+        return [job for job in there if job.id.startswith(f"{origin.mark}:") and job.id not in taken]
 
-    makes = bool(jobs) and not dry_run
-    left = ask(database, create, makes=True) if makes or is_there(database) else []
-    gone = [{"state": "deleted" if prune and not dry_run else "left", "id": job.id, "name": job.name} for job in left]
+    left = ask(database, look) if is_there(database) else []
+    if left and prune and not dry_run and not yes:
+        names = ", ".join(shown(job.name) for job in left)
+        click.confirm(f"Delete {counted(len(left), 'job')}, whose lines are gone: {names}?", abort=True, err=True)
+
+    async def carry_out(manager: SchedulerManager) -> None:
+        await manager.create_jobs(jobs)
+        for job in left if prune else ():
+            await manager.delete_job(job.id)
+
+    if not dry_run and (jobs or (left and prune)):
+        ask(database, carry_out, makes=True)
+    state = ("would be deleted" if dry_run else "deleted") if prune else "left"
+    gone = [{"state": state, "id": job.id, "name": job.name} for job in left]
     if as_json:
         show_json([*(_plain(each) for each in found), *gone])
         return
-    rows = [["", "", each["name"], f"{each['state']}: its line is not there any more ({each['id']})"] for each in gone]
+    rows = [["", "", each["name"], f"{state}: its line is not there any more ({each['id']})"] for each in gone]
     show_table(("line", "schedule", "job", "found"), [*(_row(each) for each in found), *rows])
     verb = "would be imported" if dry_run else "imported"
-    click.echo(f"{counted(len(jobs), 'job')} {verb}, {counted(len(found) - len(jobs), 'line')} refused", err=True)
+    told = f"{counted(len(jobs), 'job')} {verb}, {counted(len(found) - len(jobs), 'line')} refused"
+    click.echo(f"{told}, {len(left):,} {state}" if left else told, err=True)
 
 
 @click.command("import-apscheduler")
@@ -175,7 +208,7 @@ def _plain_job(found: Carried | NotCarried) -> dict[str, Any]:
     }
 
 
-def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[str]) -> _Imported | NotImported:
+def _read(line: CronLine | NotImported, origin: _Origin, tz: str | None, taken: set[str]) -> _Imported | NotImported:
     if isinstance(line, NotImported):
         return line
     zone = line.timezone or tz
@@ -196,7 +229,7 @@ def _read(line: CronLine | NotImported, origin: str, tz: str | None, taken: set[
             callback_args=_arguments(line),
             job_id=job_id,
             if_exists="update",
-            tags=["crontab", origin],
+            tags=["crontab", origin.name],
             max_retries=0,
             on_exhausted="continue",
             **said,
@@ -223,11 +256,14 @@ def _notes(line: CronLine) -> list[str]:
     ]
 
 
-def _id(origin: str, line: CronLine, taken: set[str]) -> str:
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=5).hexdigest()
+
+
+def _id(origin: _Origin, line: CronLine, taken: set[str]) -> str:
     """The same for the same line of the same file, wherever in it that stands."""
     key = "\0".join((line.schedule, line.user or "", line.command, line.stdin))
-    digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=5).hexdigest()
-    base = f"crontab:{shortened(origin, 100)}:{digest}"
+    base = f"{origin.mark}:{_digest(key)}"
     job_id, again = base, 1
     while job_id in taken:  # the very same line twice
         again += 1

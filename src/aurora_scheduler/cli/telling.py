@@ -18,8 +18,6 @@ from aurora_scheduler.cli.views import (
     execution_row,
     options_said,
     plain_change,
-    plain_execution,
-    plain_job,
 )
 from aurora_scheduler.errors import ScheduleError, printable
 from aurora_scheduler.manager import SchedulerManager
@@ -56,7 +54,7 @@ def show(job: str, database: str, as_json: bool) -> None:
     if as_json:
         times = [each.isoformat() for each in outlook.next_run_times]
         said = {"description": outlook.description, "next_run_times": times, "options": options_said(found)}
-        show_json(plain_job(found) | said | {"executions": [plain_execution(row) for row in executions]})
+        show_json(found.as_dict() | said | {"executions": [row.as_dict() for row in executions]})
         return
     for line in _lines(found, outlook):
         click.echo(line)
@@ -115,7 +113,7 @@ def why(job: str, at: str, database: str, as_json: bool) -> None:
 
     told = ask(database, explain)
     if as_json:
-        rows = [plain_execution(row) for row in told.executions]
+        rows = [row.as_dict() for row in told.executions]
         changes = [plain_change(each, told.timezone) for each in told.changes]
         answer = {"job_id": told.job_id, "asked_for": told.asked_for.isoformat(), "verdict": told.verdict}
         show_json(answer | {"text": told.text, "executions": rows, "changes": changes})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from aurora_scheduler.cli.texts import moment, outcome, shortened, span
@@ -20,8 +19,6 @@ __all__ = [
     "line_of",
     "options_said",
     "plain_change",
-    "plain_execution",
-    "plain_job",
     "special_options",
     "state_of",
 ]
@@ -88,29 +85,6 @@ def _outcome(execution: Execution) -> str:
     return shortened(said or "")
 
 
-def plain_job(job: Job) -> dict[str, Any]:
-    """A job as JSON has it."""
-    return {
-        "id": job.id,
-        "name": job.name,
-        "status": job.status.value,
-        "status_reason": job.status_reason,
-        "schedule_type": job.schedule_type.value,
-        "schedule_value": job.schedule_value,
-        "timezone": job.timezone,
-        "callback": str(job.callback),
-        "callback_args": _plain(job.callback_args),
-        "tags": list(job.tags),
-        "next_run_time": _plain(job.next_run_time),
-        "last_run_time": _plain(job.last_run_time),
-        "last_run_result": _plain(job.last_run_result),
-        "retry_count": job.retry_count,
-        "max_retries": job.max_retries,
-        "created_at": _plain(job.created_at),
-        "updated_at": _plain(job.updated_at),
-    }
-
-
 def special_options(job: Job) -> dict[str, Any]:
     """The options in which the job differs from any other, by their names."""
     plain = Policies()
@@ -136,36 +110,5 @@ def _said(value: Any) -> Any:
 
 def plain_change(change: Change, timezone: str) -> dict[str, Any]:
     """A line of a job's own history as JSON has it."""
-    return {"kind": change.kind.value, "at": _plain(presented(change.at, timezone)), "detail": change.detail}
-
-
-def plain_execution(execution: Execution) -> dict[str, Any]:
-    """An execution as JSON has it; `lateness` in seconds."""
-    return {
-        "id": execution.id,
-        "job_id": execution.job_id,
-        "job_name": execution.job_name,
-        "scheduled_for": _plain(execution.scheduled_for),
-        "last_scheduled_for": _plain(execution.last_scheduled_for),
-        "count": execution.count,
-        "attempt": execution.attempt,
-        "trigger": execution.trigger.value,
-        "status": execution.status.value,
-        "reason": execution.reason,
-        "due_at": _plain(execution.due_at),
-        "started_at": _plain(execution.started_at),
-        "finished_at": _plain(execution.finished_at),
-        "lateness": _plain(execution.lateness),
-        "result": _plain(execution.result),
-        "error": execution.error,
-        "traceback": execution.traceback,
-        "owner": execution.owner,
-    }
-
-
-def _plain(value: datetime | timedelta | Mapping[str, Any] | None) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return None if value is None else dict(value)
+    at = presented(change.at, timezone)
+    return {"kind": change.kind.value, "at": None if at is None else at.isoformat(), "detail": change.detail}

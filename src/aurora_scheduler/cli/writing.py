@@ -16,7 +16,7 @@ from aurora_scheduler.cli.importing import import_from_here
 from aurora_scheduler.cli.naming import job_argument, program_in, program_name, the_job
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.saying import read_pairs, read_texts
-from aurora_scheduler.cli.views import plain_job, state_of
+from aurora_scheduler.cli.views import state_of
 from aurora_scheduler.definition import IF_EXISTS
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
@@ -184,6 +184,6 @@ def edit(
 
 def _show(job: Job, as_json: bool) -> None:
     if as_json:
-        show_json(plain_job(job))
+        show_json(job.as_dict())
     else:
         click.echo(state_of(job))

@@ -84,10 +84,15 @@ async def hold_collector(book: Book) -> None:
 
 
 async def retry_unresolved(book: Book, every: float) -> None:
-    """While there are callbacks or zones that could not be found, try them again every so many seconds."""
+    """While there are callbacks or zones that could not be found, try them again every so many seconds.
+
+    At once in the beginning: mostly a program is started anew because it was mended.
+    """
+    pause = 0.0
     while True:
         await book.unresolved.wait()
-        await trio.sleep(every)
+        await trio.sleep(pause)
+        pause = every
         await book.try_unresolved()
 
 
