@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
@@ -132,6 +134,16 @@ def test_each_line_becomes_a_job_that_runs(aurora, tmp_path):
         "continue",
         ("crontab", "tab"),
     )
+
+
+def test_a_command_runs_where_cron_runs_it(aurora, tmp_path):
+    (tmp_path / "tab").write_text(f"1 9 * * * pwd\nHOME={tmp_path}\n2 9 * * * pwd\n")
+    at_home, elsewhere = [
+        on(tmp_path / "jobs.db", lambda manager, job=job: manager.run_job(job["id"], wait=True)).result["output"]
+        for job in imported(aurora, "tab")
+    ]
+    assert os.path.realpath(at_home.strip()) == os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)
+    assert elsewhere.strip() == str(tmp_path)
 
 
 def test_to_import_again_changes_nothing_and_makes_no_second_jobs(aurora, tmp_path):

@@ -83,7 +83,7 @@ async def test_renamed_just_after_a_claim_is_written_it_lets_that_run(world, syn
 
 
 @pytest.mark.parametrize("ends", ["succeeds", "fails"])
-async def test_what_runs_goes_on_and_its_end_is_recorded_and_not_retried(world, ends):
+async def test_what_runs_goes_on_as_the_renamed_jobs_and_what_failed_is_retried(world, ends):
     async def work(call):
         await trio.sleep(600)
         return {"success": ends == "succeeds"}
@@ -91,13 +91,61 @@ async def test_what_runs_goes_on_and_its_end_is_recorded_and_not_retried(world, 
     world.create("itself", HOURLY, work, job_id="old", retry_delay=60)
     await world.start()
     await world.run(3660)
-    declare(world, work, retry_delay=60)
+    declare(world, sleeping(5), retry_delay=60)
     await world.run(1800)
-    (row,) = world.rows("new")
-    assert row.status is (ExecutionStatus.SUCCEEDED if ends == "succeeds" else ExecutionStatus.FAILED)
-    assert row.finished == START + 70 * MINUTE
+    first, *others = world.rows("new")
+    assert first.status is (ExecutionStatus.SUCCEEDED if ends == "succeeds" else ExecutionStatus.FAILED)
+    assert first.finished == START + 70 * MINUTE
+    assert [(row.attempt, row.status) for row in others] == [(2, ExecutionStatus.SUCCEEDED)] * (ends == "fails")
     assert (world.rows("old"), world.job("new").status) == ([], JobStatus.ACTIVE)
+    assert world.job("new").last_run_result is not None
     assert world.engine.book.attempts == {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_renamed_in_the_moment_an_attempt_fails_it_is_retried(world, seed):
+    async def work(call):
+        await trio.sleep(600)
+        return {"success": False}
+
+    world.reorder(seed)
+    world.create("itself", HOURLY, work, job_id="old", retry_delay=60)
+    await world.start()
+    await world.run(3600 + 600 - 0.001)
+    world.mock.jump(0.001)
+    declare(world, sleeping(5), retry_delay=60)
+    await world.run(300)
+    assert statuses(world, "new") == [ExecutionStatus.FAILED, ExecutionStatus.SUCCEEDED]
+    assert world.rows("old") == []
+
+
+async def test_its_next_firing_meets_what_still_runs(world):
+    """By its `overlap`, as if it had always had that id."""
+    world.create("itself", HOURLY, sleeping(5400), job_id="old")
+    await world.start()
+    await world.run(3660)
+    declare(world, sleeping(60))
+    await world.run(2 * 3600)
+    assert statuses(world, "new") == [ExecutionStatus.SUCCEEDED, ExecutionStatus.SKIPPED, ExecutionStatus.SUCCEEDED]
+    assert (begun(world, "old"), begun(world, "new")) == ([60], [180])
+
+
+@pytest.mark.parametrize("dies", [True, False])
+async def test_its_last_firing_runs_again_where_it_was_cut_short(world_on_disk, dies):
+    """By the death of the process, or by a stop: the job is not finished while that runs."""
+    world = world_on_disk
+    world.create("itself", "in 1 hour", sleeping(1800), job_id="old")
+    await world.start()
+    await world.run(3660)
+    declare(world, sleeping(1800), schedule="in 1 hour")
+    await world.run(60)
+    assert world.job("new").status is JobStatus.ACTIVE
+    await (world.crash() if dies else world.stop(drain=0))
+    await world.start()
+    await world.run(3600)
+    cut = ExecutionStatus.LOST if dies else ExecutionStatus.CANCELLED
+    assert [(row.attempt, row.status) for row in world.rows("new")] == [(1, cut), (2, ExecutionStatus.SUCCEEDED)]
+    assert world.job("new").status is JobStatus.FINISHED
 
 
 async def test_what_runs_can_be_cancelled(world):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
+import pwd
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -244,8 +246,17 @@ def _arguments(line: CronLine) -> dict[str, Any]:
     if line.user is not None and line.user != getpass.getuser():
         command = ["runuser", "-u", line.user, "--", *command]
     variables = {name: value for name, value in line.variables.items() if name not in _CRONS_OWN}
-    said = {"environment": variables, "directory": variables.get("HOME"), "stdin": line.stdin}
+    directory = variables.get("HOME") or _home(line.user)
+    said = {"environment": variables, "directory": directory, "stdin": line.stdin}
     return {"command": command} | {name: value for name, value in said.items() if value}
+
+
+def _home(user: str | None) -> str | None:
+    """Where cron runs a user's commands; None for a user that there is not."""
+    try:
+        return pwd.getpwnam(user).pw_dir if user is not None else pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return None
 
 
 def _notes(line: CronLine) -> list[str]:

@@ -112,7 +112,7 @@ class Book:
         if snapshot is None:
             return
         if entry is None:
-            entry = self._entries[job_id] = Entry(snapshot.job)
+            entry = self._entries[job_id] = self._former(snapshot) or Entry(snapshot.job)
             self.horizon.look(len(self._entries))
         entry.take(snapshot)
         self._note_unresolved(entry)
@@ -122,6 +122,20 @@ class Book:
         elif entry.scope is None and self.tending is not None:
             entry.scope = trio.CancelScope()
             self.tending.start_soon(self._tend, self, entry, entry.scope)
+
+    def _former(self, snapshot: Snapshot) -> Entry | None:
+        """The entry of a job that goes on under another id while attempts of it run here: they are its own still."""
+        former = None
+        for row in snapshot.open:
+            attempt = self.attempts.get(row.id)
+            if attempt is not None and attempt.entry is not None:
+                attempt.execution, former = row, attempt.entry
+        if former is not None:
+            if not self.is_gone(former):
+                self._forget(former)
+                self._put_to_rest(former)
+            former.job = snapshot.job
+        return former
 
     def _note_unresolved(self, entry: Entry) -> None:
         if entry.job.status is JobStatus.UNRESOLVED:
@@ -368,7 +382,7 @@ class Book:
         """Start a claimed execution."""
         assert self.performing is not None
         entry.note_begun()
-        attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution)
+        attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution, entry)
         if execution.id in self._to_cancel:  # between its claim and now
             attempt.note_cancelling(self._to_cancel[execution.id])
         self._begin(self, entry, attempt)

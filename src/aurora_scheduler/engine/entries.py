@@ -29,6 +29,8 @@ class Attempt:
     """One attempt that runs here."""
 
     execution: Execution
+    entry: Entry | None = None
+    """The job's; None where it runs for nobody's job, as a hook does."""
     callback: CallbackName | None = None
     """What it calls; None before it is looked up."""
     scope: trio.CancelScope | None = None

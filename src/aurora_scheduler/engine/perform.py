@@ -192,7 +192,7 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit,
             return
         if isinstance(error, Refused):
             await pauses.after_refusal(f"the end of execution {ended.id}", fields)
-            await book.load([entry.job.id])
+            await book.load({entry.job.id, await _job_of(book, ended)})
         else:
             _log.warning("the end of execution %s waits for the database: %s", ended.id, error, extra=fields)
             if attempt.came_to is not None and not _hold(book, attempt):
@@ -250,11 +250,21 @@ async def _deaths(book: Book, execution: Execution) -> int:
     return await until_there(lambda: book.writer.read(read).wait(), "reading attempts", about(execution))
 
 
+async def _job_of(book: Book, execution: Execution) -> str:
+    """The id of the execution's job, which may have another one by now."""
+    row = await _row_of(book, execution)
+    return execution.job_id if row is None else row.job_id
+
+
+async def _row_of(book: Book, execution: Execution) -> Execution | None:
+    """The execution as it is stored."""
+    read = partial(book.writer.read, lambda store: store.execution(execution.id))
+    return await until_there(lambda: read().wait(), "reading an attempt", about(execution))
+
+
 async def _is_written(book: Book, ended: Execution) -> bool:
     """Whether the end stands: written by a commit of ours that seemed to fail."""
-    row = await until_there(
-        lambda: book.writer.read(lambda store: store.execution(ended.id)).wait(), "reading an end", about(ended)
-    )
+    row = await _row_of(book, ended)
     if row is None or row.owner != ended.owner:
         return False
     if ended.status is ExecutionStatus.LOST:  # what it had come to is not known any more
