@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_where_there_is_no_database_of_ours_nothing_is_offered_said_or_made(data
     elif what == "a directory":
         path.mkdir()
     elif what == "another database":
-        with sqlite3.connect(path) as sql:
+        with closing(sqlite3.connect(path)) as sql:
             sql.execute("CREATE TABLE stock (id TEXT)")
     elif what == "damage":
         path.write_bytes(database.read_bytes()[:512] + b"\xff" * 60_000)

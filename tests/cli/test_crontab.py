@@ -8,12 +8,14 @@ import os
 import pwd
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_scheduler import SchedulerManager
 from aurora_scheduler.cli.crontab import CronLine, NotImported, read_crontab
 from cli.conftest import on
 
@@ -138,10 +140,11 @@ def test_each_line_becomes_a_job_that_runs(aurora, tmp_path):
 
 def test_a_command_runs_where_cron_runs_it(aurora, tmp_path):
     (tmp_path / "tab").write_text(f"1 9 * * * pwd\nHOME={tmp_path}\n2 9 * * * pwd\n")
-    at_home, elsewhere = [
-        on(tmp_path / "jobs.db", lambda manager, job=job: manager.run_job(job["id"], wait=True)).result["output"]
-        for job in imported(aurora, "tab")
-    ]
+    outputs = []
+    for job in imported(aurora, "tab"):
+        ran = on(tmp_path / "jobs.db", partial(SchedulerManager.run_job, job_id=job["id"], wait=True))
+        outputs.append(ran.result["output"])
+    at_home, elsewhere = outputs
     assert os.path.realpath(at_home.strip()) == os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)
     assert elsewhere.strip() == str(tmp_path)
 

@@ -202,3 +202,29 @@ def test_a_job_does_one_thing(aurora, more):
     result = aurora("add", "every 1 hour", "--name", "x", *WHERE, *more)
     assert result.exit_code == 2
     assert "either --callback MODULE.FUNCTION, or a command after --" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("2030-05-28", "15:00", "--name", "x", "--", "ls"), "'15:00' does not stand after --"),
+        (("every", "5", "minutes", "--name", "x", "--", "ls"), "'5' does not stand after --"),
+        (("every 1 hour", "--name", "x", "echo", "hi"), "'echo' does not stand after --"),
+        (("every 1 hour", "--arg", "days=1", "--", "ls"), "--arg is for a callback"),
+        (("every 1 hour", "--name", "x", "--callback", "os.getcwd", "--shell"), "are for a command, after --"),
+        (("every 1 hour", "--name", "x", "--callback", "os.getcwd", "--env", "A=1"), "are for a command, after --"),
+        (("every 1 hour", "--name", "x", "--callback", "os.getcwd", "--cwd", "."), "are for a command, after --"),
+    ],
+)
+def test_what_would_be_misunderstood_or_dropped_is_refused(aurora, tmp_path, words, said):
+    result = aurora("add", *words, "--db", "jobs.db") if "--" not in words else aurora("add", "--db", "jobs.db", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in " ".join(result.stderr.split())
+    assert not (tmp_path / "jobs.db").exists()
+
+
+def test_a_command_may_have_dashes_of_its_own(aurora):
+    added = json.loads(
+        aurora("add", "every 1 hour", "--json", "--db", "jobs.db", "--", "git", "diff", "--", "a").stdout
+    )
+    assert added["callback_args"] == {"command": ["git", "diff", "--", "a"]}

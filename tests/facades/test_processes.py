@@ -24,6 +24,12 @@ def run(cron: CronService, callback: Any, args: dict[str, Any] | None = None, **
     return finishes(lambda: cron.run_job(job_id, wait=True))
 
 
+def told(execution: Execution) -> dict[str, Any]:
+    """What it returned."""
+    assert execution.result is not None, execution.error
+    return dict(execution.result)
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -40,13 +46,13 @@ def pid_in(file: Path) -> int:
 def test_it_runs_in_another_process_and_is_given_what_its_signature_takes(cron: CronService):
     execution = run(cron, in_processes.report, {"value": [1, {"a": None}]}, name="report")
     assert execution.status == "succeeded"
-    assert execution.result is not None
-    assert execution.result.pop("pid") != os.getpid()
-    assert execution.result == {"success": True, "job_name": "report", "attempt": 1, "value": [1, {"a": None}]}
+    result = told(execution)
+    assert result.pop("pid") != os.getpid()
+    assert result == {"success": True, "job_name": "report", "attempt": 1, "value": [1, {"a": None}]}
 
 
 def test_the_next_one_takes_the_process_that_is_there(cron: CronService):
-    assert len({run(cron, in_processes.report).result["pid"] for _ in range(3)}) == 1
+    assert len({told(run(cron, in_processes.report))["pid"] for _ in range(3)}) == 1
 
 
 def test_what_it_raises_is_told_as_elsewhere(cron: CronService):
@@ -64,13 +70,13 @@ def test_it_may_ask_the_interpreter_to_end_and_only_has_failed(cron: CronService
 
 
 def test_a_process_that_dies_is_a_failed_attempt_and_the_next_one_gets_another(cron: CronService):
-    before = run(cron, in_processes.report).result["pid"]
+    before = told(run(cron, in_processes.report))["pid"]
     execution = run(cron, in_processes.crash, {"status": 0})
     assert execution.status == "failed"
     assert execution.error is not None
     assert execution.error.startswith("its worker process died while it ran")
     after = run(cron, in_processes.report)
-    assert (after.status, after.result["pid"] == before) == ("succeeded", False)
+    assert (after.status, told(after)["pid"] == before) == ("succeeded", False)
 
 
 def test_its_timeout_kills_it(cron: CronService, tmp_path: Path):
@@ -117,7 +123,7 @@ def test_a_stop_that_does_not_wait_kills_it_and_it_runs_again_at_the_next_start(
 
 def test_no_worker_process_is_left_when_the_scheduler_has_stopped(database: Path):
     with CronService(database) as cron:
-        pid = run(cron, in_processes.report).result["pid"]
+        pid = told(run(cron, in_processes.report))["pid"]
         assert is_alive(pid)
     assert not is_alive(pid)
 
@@ -180,4 +186,4 @@ def test_in_a_simulation_there_are_no_processes():
         job_id = create(sim.cron, in_processes.report)
         sim.advance("1 hour")
         (execution,) = sim.cron.get_executions(job_id)
-    assert execution.result["pid"] == os.getpid()
+    assert told(execution)["pid"] == os.getpid()

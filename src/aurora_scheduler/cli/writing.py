@@ -55,7 +55,24 @@ options_option = click.option(
 )
 
 
-@click.command()
+class _CommandLast(click.Command):
+    """The words of a command are those after `--`: others belong to a schedule that was not quoted."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, and see where the words stand."""
+        after = len(args) - args.index("--") - 1 if "--" in args else 0
+        rest = super().parse_args(ctx, args)
+        words = list(ctx.params.get("command") or [])
+        if len(words) > after and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"{shown(words[0])} does not stand after --: a schedule of several words is quoted, and a command "
+                'comes after --, as in `aurora add "every 5 minutes" -- df -h /`',
+                ctx,
+            )
+        return rest
+
+
+@click.command(cls=_CommandLast)
 @click.argument("schedule")
 @click.option("--name", help="What people call the job.  [default: the command's program]")
 @click.argument("command", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
@@ -103,6 +120,10 @@ def add(
     import_from_here()
     if (callback is None) == (not command):
         raise click.UsageError("say what it does: either --callback MODULE.FUNCTION, or a command after --")
+    if callback is None and args:
+        raise click.UsageError("--arg is for a callback; what a command is given stands after it")
+    if callback is not None and (shell or env or cwd):
+        raise click.UsageError("--shell, --env and --cwd are for a command, after --")
     called: Callable[..., object] | str = programs.run if callback is None else callback
     if callback is None:
         args = _program(command, shell, env, cwd)
