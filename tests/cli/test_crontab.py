@@ -237,7 +237,8 @@ def test_another_user_is_said_to_be_another(aurora, tmp_path):
     own = getpass.getuser()
     (tmp_path / "tab").write_text(f"0 9 * * * {own} one\n0 9 * * * somebody two\n")
     mine, other = imported(aurora, "tab", "--system")
-    assert mine["callback_args"] == {"command": ["/bin/sh", "-c", "one"]}
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert mine["callback_args"] == {"command": ["/bin/sh", "-c", "one"], "directory": home}
     assert other["callback_args"] == {"command": ["runuser", "-u", "somebody", "--", "/bin/sh", "-c", "two"]}
     assert other["notes"] == ["by runuser as somebody"]
 

@@ -261,9 +261,10 @@ def test_the_log_of_a_database_that_is_reached_by_a_link_is_moved_into_it_too(tm
     store = SqliteStore(str(link))
     store.open()
     store.own("me")
-    store._checkpoints.at = 1
     insert(store, make_job("1"))
-    insert(store, make_job("2"))  # the first commit after one that made it long
+    insert(store, make_job("2"))
+    store._checkpoints.at = 1
+    insert(store, make_job("3"))  # before it is written, what is there is moved
     alone = shutil.copy(tmp_path / "far" / "jobs.db", tmp_path / "alone.db")
     with closing(sqlite3.connect(alone)) as connection:
         assert connection.execute("SELECT count(*) FROM aurora_jobs").fetchone() == (2,)

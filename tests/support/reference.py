@@ -155,8 +155,8 @@ class Reference:
         return True
 
     def edit(self, job: Job, text: str | None, options: dict[str, Any]) -> None:
-        """Policies and schedule change; a changed schedule starts after now."""
-        is_changed = text is not None and text != job.text
+        """Policies and schedule change; a changed schedule starts after now, and so does a delay that is said again."""
+        is_changed = text is not None and (text != job.text or text.startswith("in "))
         if is_changed and job.is_active:
             self._pass_over(job)
             self._add(job, job.overdue(self.now), Is.MISSED, "edited")

@@ -179,8 +179,13 @@ def unresolved(job: Job, reason: str, now: int) -> Commit | None:
 
 
 def resolved(job: Job, now: int) -> Commit | None:
-    """The callback and the zone are there again: the job is active; what came due meanwhile is a backlog."""
+    """The callback and the zone are there again: the job is active; what came due meanwhile is a backlog.
+
+    Where its next firing is not known, as in a row that is damaged, it is the first after now.
+    """
     if job.status is not JobStatus.UNRESOLVED:
         return None
     active = stepped(job, status=JobStatus.ACTIVE, status_reason=None)
+    if active.next_fire is None:
+        active = coming(active, following(active, now))
     return Commit(job=active, change=changed(job, ChangeKind.RESOLVED, now))
