@@ -30,6 +30,7 @@ from aurora_scheduler.rules import (
     request_cancel,
     request_run,
     reschedule,
+    resolved,
     resume,
     seated,
     standing,
@@ -100,8 +101,20 @@ def _create(store: Store, clock: Clock, new: Declared) -> None:
         store.record(_created(created))
     elif new.if_exists == "error":
         raise JobExistsError(existing.id)
-    elif new.if_exists == "update" and (job := redeclared(existing, new.job, clock.now())) is not None:
-        _replace(store, clock, existing, job)
+    elif new.if_exists == "update":
+        job = redeclared(existing, new.job, clock.now())
+        if job is not None:
+            _replace(store, clock, existing, job)
+        elif existing.status is JobStatus.UNRESOLVED:
+            _resolve(store, clock, existing)
+
+
+def _resolve(store: Store, clock: Clock, job: Job) -> None:
+    """Have an unresolved job go on: its callback was found just now, and its zone."""
+    found = store.snapshot(job.id)
+    commit = resolved(job, _sorted(found)[0] if found is not None else (), clock.now())
+    if commit is not None:
+        store.commit(commit)
 
 
 def _found(store: Store, clock: Clock, new: Declared) -> Job | None:

@@ -247,8 +247,7 @@ def redeclared(existing: Job, wanted: Job, now: int, *, again: bool = False) -> 
     counters, history and a pause stay; a finished job with a new schedule is active again. Raises `ScheduleError` for a
     changed schedule that would never fire. `again`: an unchanged schedule starts after now, too.
     """
-    is_same = not again and all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION)
-    if is_same and existing.status is not JobStatus.UNRESOLVED:  # one whose callback was found just now can run again
+    if not again and all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION):
         return None
     job = replace(
         existing,

@@ -22,10 +22,10 @@ EXECUTION = (
 
 def jsonable(value: object, names: Iterable[str]) -> dict[str, Any]:
     """These attributes of a value: times as ISO 8601 with their offset, durations in seconds."""
-    return {name: _plain(name, getattr(value, name)) for name in names}
+    return {name: _plain(getattr(value, name)) for name in names}
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -34,6 +34,4 @@ def _plain(name: str, value: Any) -> Any:
         return value.value
     if isinstance(value, Mapping):
         return dict(value)
-    if name == "callback":
-        return str(value)
     return list(value) if isinstance(value, tuple) else value

@@ -219,13 +219,6 @@ class Job:
         """
         return presented(self.next_due, self.timezone) if self.is_active else None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The job as JSON can have it, by its public names: times as ISO 8601 text, with their offset.
-
-        It is what to return from an endpoint: the fields of this class itself are how it is stored.
-        """
-        return jsonable(self, JOB)
-
     @property
     def last_run_time(self) -> datetime | None:
         """When the last attempt that ended had begun, in the job's time zone."""
@@ -356,6 +349,13 @@ class Job:
     def ping(self) -> str | None:
         """The URL that is asked for after each success, or None."""
         return self.policies.ping
+
+    def as_dict(self) -> dict[str, Any]:
+        """The job as JSON can have it, by its public names: times as ISO 8601 text, with their offset.
+
+        It is what to return from an endpoint: the fields of this class itself are how it is stored.
+        """
+        return jsonable(self, JOB) | {"callback": str(self.callback)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,18 @@ def test_a_process_that_dies_is_a_failed_attempt_and_the_next_one_gets_another(c
     assert (after.status, told(after)["pid"] == before) == ("succeeded", False)
 
 
+def test_where_no_process_can_be_made_the_attempt_has_failed_and_the_scheduler_goes_on(
+    cron: CronService, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.executable", "/nowhere/python")
+        execution = run(cron, in_processes.report)
+    assert execution.status == "failed"
+    assert execution.error is not None
+    assert execution.error.startswith("FileNotFoundError: ")
+    assert run(cron, in_processes.report).status == "succeeded"
+
+
 def test_its_timeout_kills_it(cron: CronService, tmp_path: Path):
     execution = run(cron, in_processes.wait, {"begun": str(tmp_path / "begun")}, timeout=5)
     assert (execution.status, execution.reason) == ("timed_out", "timeout")

@@ -87,6 +87,14 @@ def test_a_damaged_job_can_be_deleted_and_created_anew(database):
         eventually(lambda: all(len(cron.get_executions(column, "succeeded")) > before[column] for column in DAMAGE))
 
 
+def test_a_job_whose_next_firing_is_damaged_may_be_declared_again(database):
+    """As at every start of its program, which is to come up all the same."""
+    with CronService(database) as cron:
+        before = len(cron.get_executions(MENDED, "succeeded"))
+        schedule(cron, MENDED, if_exists="update")
+        eventually(lambda: len(cron.get_executions(MENDED, "succeeded")) > before + 1)
+
+
 def test_a_damaged_job_cannot_be_edited_and_what_is_made_up_for_it_is_not_written(database):
     said = r"jobs\.db.*'callback_args'.*callback_args.*delete"
     with CronService(database) as cron, pytest.raises(StoreCorruptError, match=said):

@@ -20,7 +20,7 @@ from aurora_scheduler.rules import (
     settle,
     unresolved,
 )
-from aurora_scheduler.rules.firing import Reason
+from aurora_scheduler.rules.firing import Reason, row_of
 from support.lives import DAY, FAILED, HOUR, MINUTE, START, Ids, Life, a_job, a_row, check_instants, instants_of
 
 KINDS = {
@@ -30,7 +30,7 @@ KINDS = {
     "cancelling what waits": lambda job, row: cancel_waiting(job, row, 0, 0, START),
     "cancelling what runs": lambda job, row: request_cancel(job, a_row(job, ExecutionStatus.RUNNING), START),
     "unresolved": lambda job, row: unresolved(job, "gone", START),
-    "resolved": lambda job, row: resolved(replace(job, status=JobStatus.UNRESOLVED), START),
+    "resolved": lambda job, row: resolved(replace(job, status=JobStatus.UNRESOLVED), (), START),
     "passing over": lambda job, row: pass_over(job, (), START, Ids()),
     "settling": lambda job, row: settle(
         job, [], 0, a_row(job, ExecutionStatus.RUNNING), FAILED, START, new_id=Ids()
@@ -263,13 +263,13 @@ class TestUnresolved:
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.UNRESOLVED])
     def test_only_an_unresolved_job_is_resolved(self, status):
-        assert resolved(a_job(state={"status": status}), START) is None
+        assert resolved(a_job(state={"status": status}), (), START) is None
 
     def test_what_came_due_meanwhile_is_a_backlog(self):
         life = Life()
         life.apply(unresolved(life.job, "gone", life.now))
         life.go_to(START + 5 * HOUR + MINUTE)
-        life.apply(resolved(life.job, life.now))
+        life.apply(resolved(life.job, life.waiting, life.now))
         assert (life.job.status, life.job.status_reason) == (JobStatus.ACTIVE, None)
         life.act()
         missed, ran = life.rows.values()
@@ -283,9 +283,21 @@ class TestUnresolved:
         life.apply(unresolved(life.job, "gone", life.now))
         life.live_until(START + DAY + HOUR)
         assert len(life.waiting) == 1
-        life.apply(resolved(life.job, life.now))
+        life.apply(resolved(life.job, life.waiting, life.now))
         life.act()
         assert [row.attempt for row in life.running] == [2]
+
+    def test_a_next_firing_that_is_not_known_is_the_first_after_now(self):
+        job = a_job(state={"status": JobStatus.UNRESOLVED, "next_fire": None})
+        commit = resolved(job, (), START + 90 * MINUTE)
+        assert commit.job.next_fire == START + 2 * HOUR
+
+    def test_and_there_is_none_where_what_waits_has_the_last_place(self):
+        state = {"status": JobStatus.UNRESOLVED, "next_fire": None, "runs": 4}
+        job = a_job(max_runs=5, overlap="queue_all", state=state)
+        waits = row_of(job, START, "waits", reason=Reason.QUEUED)
+        assert resolved(job, (waits,), START + MINUTE).job.next_fire is None
+        assert resolved(job, (), START + MINUTE).job.next_fire == START + HOUR
 
 
 def test_history_lines_carry_the_job_its_generation_and_the_time():

@@ -113,7 +113,7 @@ def live(life, happenings):
             case "cannot be imported":
                 life.apply(unresolved(life.job, "gone", life.now))
             case "can be imported":
-                life.apply(resolved(life.job, life.now))
+                life.apply(resolved(life.job, life.waiting, life.now))
                 life.act()
         assert len(life.running) <= (life.job.max_instances or len(life.running)), "I5"
         if life.job.status is JobStatus.DEACTIVATED and fell_due_until is None:
@@ -131,7 +131,7 @@ def live(life, happenings):
 def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     life = Life(job)
     active_until = live(life, happenings)
-    life.apply(resolved(life.job, life.now))
+    life.apply(resolved(life.job, life.waiting, life.now))
     life.act()
     rows = list(life.rows.values())
 
@@ -164,7 +164,7 @@ def test_a_job_that_is_left_alone_comes_to_rest(job, happenings):
     """I6: once everything succeeds, nothing is left waiting or running, and the next firing is in the future."""
     life = Life(job)
     live(life, happenings)
-    life.apply(resolved(life.job, life.now))
+    life.apply(resolved(life.job, life.waiting, life.now))
     life.act()
     for _ in range(200):
         while life.running:

@@ -62,15 +62,16 @@ def apply(file: str, dry_run: bool, prune: bool, yes: bool, database: str, as_js
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{shown(file, 300)} cannot be read: {error}") from error
     jobs = _declared(wanted)  # first: where one is refused, no database is made
-    if not is_there(database):
+    there = is_there(database)
+    if not there:
         _refuse_never(jobs.values())
 
     async def compare(manager: SchedulerManager) -> list[_Step]:
         return _steps({job.id: job for job in await manager.get_all_jobs()}, jobs, prune=prune)
 
-    needs_none = dry_run and not is_there(database)
-    steps = _steps({}, jobs, prune=prune) if needs_none else ask(database, compare, makes=True)
-    _refuse_never(jobs[job_id] for what, job_id, _ in steps if what == "add")
+    steps = ask(database, compare, makes=True) if there or not dry_run else _steps({}, jobs, prune=prune)
+    if there:
+        _refuse_never(jobs[job_id] for what, job_id, _ in steps if what == "add")
     if as_json:
         show_json([{"what": what, "id": job_id, "changes": _plain(changes)} for what, job_id, changes in steps])
     else:

@@ -51,17 +51,18 @@ class _Refusal(Exception):
 def stored_jobs(url: str, table: str) -> list[tuple[str, bytes]]:
     """The jobs in a store, by their ids, pickled. Raises `Failure`."""
     try:
-        from sqlalchemy import create_engine, text
+        from sqlalchemy import create_engine, make_url, text
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise Failure(
             "SQLAlchemy is not installed here; call it in the environment of the program that has the jobs"
         ) from None
-    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else ""
-    if file and ":memory:" not in file and not Path(file.partition("?")[0]).is_file():
-        raise Failure(f"there is no file {shown(file, 300)}")  # else an empty one would be made
     try:
-        engine = create_engine(url)
+        where = make_url(url)
+        file = where.database if where.get_backend_name() == "sqlite" else None
+        if file and file != ":memory:" and not file.startswith("file:") and not Path(file).is_file():
+            raise Failure(f"there is no file {shown(file, 300)}")  # else an empty one would be made
+        engine = create_engine(where)
         try:
             with engine.connect() as connection:
                 rows = connection.execute(text(f'SELECT id, job_state FROM "{table}" ORDER BY next_run_time, id'))

@@ -440,7 +440,7 @@ class Book:
                 await self.callbacks.find(entry.job.callback)
             except (CallbackError, ScheduleError):
                 continue
-            commit = resolved(entry.job, self.clock.now())
+            commit = resolved(entry.job, entry.waiting, self.clock.now())
             if commit is None or self.is_gone(entry):
                 continue
             try:

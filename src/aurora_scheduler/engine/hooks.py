@@ -6,17 +6,16 @@ alone, and an end to everything: to how long it may take, and to how much there 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 import trio
 
-from aurora_scheduler.callbacks import Allowed, bind, failed, is_async, name_of, raised, resolve, returned
+from aurora_scheduler.callbacks import Allowed, bind, failed, is_async, name_of, resolve, returned
 from aurora_scheduler.engine.entries import Attempt, current_execution
 from aurora_scheduler.engine.pings import what_is_wrong_with
-from aurora_scheduler.engine.runners import is_cancelled
+from aurora_scheduler.engine.runners import outcome_of
 from aurora_scheduler.engine.watch import LoopWatch
 from aurora_scheduler.engine.workers import Workers
 from aurora_scheduler.errors import printable
@@ -72,21 +71,26 @@ class Hooks:
 
     def failed(self, job: Job, ended: Execution, *, will_retry: bool) -> None:
         """An attempt has failed, or timed out."""
-        told = {
-            "job_id": ended.job_id,
-            "job_name": ended.job_name,
-            "execution_id": ended.id,
-            "scheduled_for": ended.scheduled_for,
-            "attempt": ended.attempt,
-            "error": ended.error,
-            "status": ended.status,
-            "will_retry": will_retry,
-        }
-        self._begin_hook("on_failure", job, ended, told)
+        hook = self._hook("on_failure", job)
+        if hook is not None:
+            told = {
+                "job_id": ended.job_id,
+                "job_name": ended.job_name,
+                "execution_id": ended.id,
+                "scheduled_for": ended.scheduled_for,
+                "attempt": ended.attempt,
+                "error": ended.error,
+                "status": ended.status,
+                "will_retry": will_retry,
+            }
+            self._begin("on_failure hook", ended, partial(self._call, hook, ended, told))
 
     def deactivated(self, job: Job, last: Execution, reason: str | None) -> None:
         """A job was deactivated, because of its `last` attempt."""
-        self._begin_hook("on_deactivate", job, last, {"job_id": job.id, "job_name": job.name, "reason": reason})
+        hook = self._hook("on_deactivate", job)
+        if hook is not None:
+            told = {"job_id": job.id, "job_name": job.name, "reason": reason}
+            self._begin("on_deactivate hook", last, partial(self._call, hook, last, told))
 
     async def until_idle(self) -> None:
         """Wait until none is under way."""
@@ -110,10 +114,8 @@ class Hooks:
         for what, execution in self._running.values():
             _log.error("the %s of job %r did not end", what, execution.job_name, extra=about(execution))
 
-    def _begin_hook(self, option: str, job: Job, execution: Execution, told: Mapping[str, Any]) -> None:
-        hook = getattr(job.policies, option) or self._general.get(option)
-        if hook is not None:
-            self._begin(f"{option} hook", execution, partial(self._call, hook, execution, told))
+    def _hook(self, option: str, job: Job) -> Hook | str | None:
+        return getattr(job.policies, option) or self._general.get(option)
 
     def _begin(self, what: str, execution: Execution, act: Callable[[], Awaitable[Outcome]]) -> None:
         if self._is_closed or self._number >= _MOST:
@@ -137,9 +139,7 @@ class Hooks:
             if limit.cancelled_caught:
                 outcome = failed(f"it has not ended within {_WITHIN:.0f} s, and is left alone")
         except BaseException as error:  # a hook is a stranger's code, as a callback is
-            if is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
-                raise
-            outcome = raised(error)
+            outcome = outcome_of(error)
         finally:
             self._running.pop(scope, None)
             self._number -= 1

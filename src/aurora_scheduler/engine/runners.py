@@ -27,7 +27,7 @@ from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["Home", "Runner", "Runners", "is_cancelled"]
+__all__ = ["Home", "Runner", "Runners", "outcome_of"]
 
 #: How long, in seconds, the application's loop may take to say that it has begun a callback.
 _ANSWER_WITHIN = 5.0
@@ -107,9 +107,7 @@ class Runners:
             with scope:
                 return returned(await function(**arguments))
         except BaseException as error:
-            if is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
-                raise  # it is not this attempt that is cancelled, it is the engine
-            return raised(error)
+            return outcome_of(error)
         finally:
             self._watch.end(attempt)
         return _CANCELLED
@@ -132,8 +130,11 @@ class Runners:
         assert attempt.callback is not None
         scope = attempt.make_interruptible()
         begin = partial(attempt.begin, self._clock)
-        with scope:
-            return await self._processes.call(attempt.callback, arguments, begin)
+        try:
+            with scope:
+                return await self._processes.call(attempt.callback, arguments, begin)
+        except BaseException as error:  # where no process can be made, for instance
+            return outcome_of(error)
         return _CANCELLED
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
@@ -265,8 +266,8 @@ def _start_on_trio(
             with scope:
                 outcome.answer(returned(await call()))
         except BaseException as error:
-            outcome.answer(_CANCELLED if is_cancelled(error) else raised(error))
-            if is_cancelled(error):
+            outcome.answer(_CANCELLED if _is_cancelled(error) else raised(error))
+            if _is_cancelled(error):
                 raise
         outcome.answer(_CANCELLED)  # ignored unless the scope was cancelled
 
@@ -275,8 +276,14 @@ def _start_on_trio(
     return scope.cancel
 
 
-def is_cancelled(error: BaseException) -> bool:
-    """Whether this is Trio's own word for that a task is cancelled, or has it in it."""
+def outcome_of(error: BaseException) -> Outcome:
+    """What it comes to that a stranger's code raised this; raises it again where the engine itself is cancelled."""
+    if _is_cancelled(error) and trio.current_effective_deadline() == -math.inf:
+        raise error
+    return raised(error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return any(is_cancelled(inner) for inner in error.exceptions)
+        return any(_is_cancelled(inner) for inner in error.exceptions)
     return isinstance(error, trio.Cancelled)

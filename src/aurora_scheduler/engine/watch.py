@@ -90,7 +90,8 @@ class LoopWatch:
 
     def end(self, attempt: Attempt) -> None:
         """It has ended."""
-        self._running.pop(attempt.execution.id, None)  # two hooks of one attempt may run beside each other
+        if self._running.get(attempt.execution.id) is attempt:  # and not another hook of the same execution
+            del self._running[attempt.execution.id]
 
     async def run(self, performing: trio.Nursery) -> None:
         """Watch this loop until cancelled; the callbacks' tasks are in `performing` and in nurseries of their own."""

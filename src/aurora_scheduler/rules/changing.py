@@ -63,7 +63,7 @@ def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> 
 
 
 def seated(job: Job, waiting: Sequence[Execution]) -> Job:
-    """An edited job; without a next firing, where what waits for its turn has the last places among `max_runs`."""
+    """A job that was given a next firing; without it, where what waits has the last places among `max_runs`."""
     most, taken = job.policies.max_runs, planned(job, waiting)
     return job if most is None or taken == job.runs or taken < most else coming(job, None)
 
@@ -178,14 +178,15 @@ def unresolved(job: Job, reason: str, now: int) -> Commit | None:
     return Commit(job=rest, change=changed(job, ChangeKind.UNRESOLVED, now, reason))
 
 
-def resolved(job: Job, now: int) -> Commit | None:
+def resolved(job: Job, waiting: Sequence[Execution], now: int) -> Commit | None:
     """The callback and the zone are there again: the job is active; what came due meanwhile is a backlog.
 
-    Where its next firing is not known, as in a row that is damaged, it is the first after now.
+    Where its next firing is not known, as in a row that is damaged, it is the first after now; unless what waits for
+    its turn has the last places among `max_runs`.
     """
     if job.status is not JobStatus.UNRESOLVED:
         return None
     active = stepped(job, status=JobStatus.ACTIVE, status_reason=None)
     if active.next_fire is None:
-        active = coming(active, following(active, now))
+        active = seated(coming(active, following(active, now)), waiting)
     return Commit(job=active, change=changed(job, ChangeKind.RESOLVED, now))
