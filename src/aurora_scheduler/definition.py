@@ -172,8 +172,10 @@ def _declare(
     zone = load_zone(timezone if zone is None else zone).key
     zone = once.read(zone_said, new.schedule) or zone
     tags = checked_tags(given.pop("tags", ()))
-    policies = read_options(given, zone) if given else _NO_OPTIONS
-    _check_hooks(given, allowed)
+    policies = _NO_OPTIONS
+    if given:
+        policies = read_options(given, zone)
+        _check_hooks(given, allowed)
     may_be_there = job_id is not None and if_exists != "error"
     schedule = once.read(
         parse_schedule,
