@@ -53,14 +53,15 @@ async def run(
     >>> anyio.run(run, ["echo", "hello"])
     {'success': True, 'exit_status': 0, 'output': 'hello\n'}
     """
-    process = await anyio.open_process(
-        command if isinstance(command, str) else list(command),
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **environment} if environment else None,
-        cwd=directory,
-        start_new_session=True,
-    )
+    with anyio.CancelScope(shield=True):  # cancelled amid this, the loop would end the program alone, not its group
+        process = await anyio.open_process(
+            command if isinstance(command, str) else list(command),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment} if environment else None,
+            cwd=directory,
+            start_new_session=True,
+        )
     output = _Tail()
     try:
         async with anyio.create_task_group() as reading:

@@ -106,7 +106,9 @@ def test_what_cron_cannot_say_is_refused_with_the_reason(theirs, aurora, fields,
 
 
 def test_a_trigger_without_a_counterpart_is_refused(theirs, aurora):
-    trigger = AndTrigger([IntervalTrigger(hours=1, timezone="UTC"), CronTrigger(hour=9, timezone="UTC")])
+    # An AndTrigger whose parts never meet is looked through to the year 9999: these two meet every day.
+    hourly = IntervalTrigger(hours=1, start_date=datetime(2026, 1, 1, tzinfo=UTC), timezone="UTC")
+    trigger = AndTrigger([hourly, CronTrigger(hour=9, timezone="UTC")])
     told = schedules(theirs, aurora, both=trigger, good=IntervalTrigger(hours=1, timezone="UTC"))
     assert told == {"both": "its trigger is a AndTrigger, which has no counterpart", "good": "every 3600 seconds"}
 
