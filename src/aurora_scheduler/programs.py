@@ -53,6 +53,7 @@ async def run(
     >>> anyio.run(run, ["echo", "hello"])
     {'success': True, 'exit_status': 0, 'output': 'hello\n'}
     """
+    process: Process | None = None
     with anyio.CancelScope(shield=True):  # cancelled amid this, the loop would end the program alone, not its group
         process = await anyio.open_process(
             command if isinstance(command, str) else list(command),
@@ -62,6 +63,7 @@ async def run(
             cwd=directory,
             start_new_session=True,
         )
+    assert process is not None
     output = _Tail()
     try:
         async with anyio.create_task_group() as reading:
