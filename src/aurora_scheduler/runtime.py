@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Protocol
 
 import trio
@@ -16,9 +15,6 @@ from aurora_scheduler.stores import ThreadedWriter
 from aurora_scheduler.tickets import Ticket
 
 __all__ = ["RunningWriter", "Runtime", "SystemRuntime"]
-
-#: In seconds: what claims take on a machine that has nothing else to do, and some more.
-_CLAIM_AHEAD = 0.002
 
 
 class RunningWriter(Writer, Protocol):
@@ -68,8 +64,8 @@ class SystemRuntime:
         self.clock = SystemClock()
 
     def adapted(self, settings: Settings) -> Settings:
-        """Firings are claimed ahead, since to write takes time."""
-        return replace(settings, claim_ahead=_CLAIM_AHEAD)
+        """As they are."""
+        return settings
 
     def waiting(self) -> AbstractContextManager[object]:
         """Nothing to do: time goes on."""

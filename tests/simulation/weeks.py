@@ -111,14 +111,12 @@ async def live(seed: int) -> Week:
     week, chance = Week(seed), random.Random(seed)
     for each in (effects, under_way, most):
         each.clear()
-    sim = simulated(
+    async with simulated(
         start=chance.choice(["2030-03-28", "2030-07-01", "2030-10-24 13:37", "2032-02-26"]),
         timezone=chance.choice(POLICIES["timezone"]),
         seed=seed,
         max_concurrent=chance.choice([1000, 3]),
-    )
-    sim._runtime.claim_ahead = 0.02 * (seed % 2)
-    async with sim:
+    ) as sim:
         life = _Life(sim, chance, week)
         await life.create_jobs()
         await life.go_on(7 * DAY)

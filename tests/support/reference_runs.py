@@ -37,13 +37,10 @@ __all__ = ["Disagreement", "Tally", "run"]
 class Real:
     """The engine, the store on disk and a virtual clock, told in the reference's words."""
 
-    def __init__(
-        self, path: str, order: int, part_of: Callable[[str, int, int], Part], claim_ahead: float = 0.0
-    ) -> None:
+    def __init__(self, path: str, order: int, part_of: Callable[[str, int, int], Part]) -> None:
         self.world = World(path)
         self.world.reorder(order)
         self.part_of = part_of
-        self.claim_ahead = claim_ahead
         self._mono = 0
         self._death = trio.Event()
 
@@ -67,7 +64,7 @@ class Real:
     async def start(self) -> None:
         """A process."""
         self._death = trio.Event()
-        await self.world.start(claim_ahead=self.claim_ahead)
+        await self.world.start()
 
     async def crash(self) -> int:
         """The process dies, and nothing that it does meanwhile reaches the store; how much time passed."""
@@ -180,10 +177,10 @@ class Tally:
 class Pair:
     """The real thing and the reference, and one event after the other for both."""
 
-    def __init__(self, path: str, order: int, tally: Tally, claim_ahead: float = 0.0) -> None:
+    def __init__(self, path: str, order: int, tally: Tally) -> None:
         self.tally = tally
         self.manners = {"a": "well", "b": "well", "c": "well"}
-        self.real = Real(path, order, self.part_of, claim_ahead)
+        self.real = Real(path, order, self.part_of)
         self.reference = Reference(START, self.part_of)
         self.odd = 0
         self.story: list[str] = []
@@ -383,25 +380,11 @@ def _shown(facts: tuple[Any, ...] | None) -> str:
     )
 
 
-def _unseen(program: list[Event]) -> list[Event]:
-    """The program without what can be told from whether firings are claimed ahead.
-
-    Events come at whole seconds and a little, so that none comes in just that moment if no job has a jitter, no process
-    begins at the end of a grace, and no claim is tried again and again.
-    """
-    return [
-        tuple({**said, "jitter": 0} if isinstance(said, dict) and "jitter" in said else said for said in event)
-        for event in program
-        if event[0] not in ("away_or_back", "lose_answers", "start_at_grace")
-    ]
-
-
 def run(program: list[Event], order: int = 0, tally: Tally | None = None, path: str | None = None) -> None:
-    """Run one program, both ways; claims are made ahead where `order` is odd. Raises `Disagreement`."""
+    """Run one program, both ways. Raises `Disagreement`."""
     tally = Tally() if tally is None else tally
-    program, ahead = (_unseen(program), 0.02) if order % 2 else (program, 0.0)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as directory:
-        pair = Pair(path or str(Path(directory) / "jobs.db"), order, tally, ahead)
+        pair = Pair(path or str(Path(directory) / "jobs.db"), order, tally)
 
         async def main() -> None:
             try:

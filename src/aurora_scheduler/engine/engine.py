@@ -17,7 +17,6 @@ from aurora_scheduler.engine.admission import admit, admit_first, keep_admitting
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
-from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -52,7 +51,6 @@ _FEW = 5000
 class Settings:
     """What the engine can be told. Times in seconds; `poll` and `prune_every` can be None: never.
 
-    `claim_ahead`: so long before its instant a firing is claimed at least, so that its callback begins in time.
     `inline`: plain functions are called in the loop itself, for simulations, and not in worker threads.
     """
 
@@ -70,7 +68,6 @@ class Settings:
     unresolved_every: float = 60.0
     prune_every: float | None = 60.0
     watch_clock: bool = True
-    claim_ahead: float = 0.0
     inline: bool = False
     watch_loop: bool = False
     """Whether a thread looks on for what blocks the loop: in real time only."""
@@ -100,9 +97,8 @@ class Engine:
         general = {"on_failure": settings.on_failure, "on_deactivate": settings.on_deactivate}
         self.hooks = Hooks(settings.allowed, general, self._watch, inline=settings.inline)
         self.book = Book(
-            writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, self.hooks,
-            Lead(settings.claim_ahead), tend=tend, begin=begin,
-        )  # fmt: skip
+            writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, self.hooks, tend=tend, begin=begin
+        )
         self._stands_by = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
@@ -123,7 +119,6 @@ class Engine:
         """
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self.book.alarms.run)
-            keeping.start_soon(self.book.early_alarms.run)
             async with trio.open_nursery() as performing:
                 self.book.performing = self.hooks.performing = performing
                 performing.start_soon(self.book.mailbox.run)

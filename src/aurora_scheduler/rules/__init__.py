@@ -21,13 +21,12 @@ from aurora_scheduler.rules.changing import (
     seated,
     unresolved,
 )
-from aurora_scheduler.rules.deciding import AHEAD, Claim, Record, Rest, Sleep, Step, decide, is_plainly_due
+from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, is_plainly_due
 from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated, may_be_outdated
 
 __all__ = [
-    "AHEAD",
     "CORRECTION",
     "Claim",
     "Record",

@@ -33,11 +33,7 @@ from aurora_scheduler.rules.overlap import (
 from aurora_scheduler.rules.timing import coming, schedule_of
 from aurora_scheduler.values import replace
 
-__all__ = ["AHEAD", "Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_plainly_due"]
-
-#: A firing with which there is nothing else to decide may be claimed so many microseconds ahead of its instant, as if
-#: that had come. Its callback begins when it has.
-AHEAD = 25_000
+__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_plainly_due"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +153,7 @@ def _is_first(job: Job, row: Execution) -> bool:
 def _busy_since(running: Sequence[Execution], now: int) -> int:
     """Since when it runs; where the clock was set back since, what is due by it now came after that in any case."""
     begun = [row.started if row.started is not None else now for row in running]
-    return min(started if started <= now + AHEAD else 0 for started in begun)
+    return min(started if started <= now else 0 for started in begun)
 
 
 def _is_retry(row: Execution) -> bool:
