@@ -1,11 +1,14 @@
 """What a call does: each function is one transaction's work on a store, the same for every facade and every process.
 
 They run in the writer's thread, where reading, deciding and writing see one state; what they decide by are the rules.
+
+A firing is claimed a moment ahead of its instant. What changes its job in that moment raises `NotYet`, and is to be
+done anew when the instant has come: so nothing fires any more once a pause, an edit or a deletion has been answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from aurora_scheduler.answers import Explanation, Outlook
@@ -15,11 +18,12 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import read_moment
-from aurora_scheduler.ports import Clock, Refused, Snapshot, Store
+from aurora_scheduler.ports import Clock, NotYet, Refused, Snapshot, Store
 from aurora_scheduler.rules import (
     beyond,
     cancel_waiting,
     delete,
+    is_ahead,
     is_free,
     may_be_outdated,
     pass_over,
@@ -57,8 +61,11 @@ __all__ = [
 _log = logger("engine")
 
 
-def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> list[str]:
-    """Add the jobs, or make those that exist as they are said now; all or none. The ids, in order."""
+def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared], *, waits: bool = True) -> list[str]:
+    """Add the jobs, or make those that exist as they are said now; all or none. The ids, in order.
+
+    Of very many that fire often one is always claimed ahead. Unless it `waits` for that, some of them fire once more.
+    """
     heard_of = store.heard_of([new.job.id for new in declared if not new.is_unheard_of])
 
     def may_be_there(new: Declared) -> bool:
@@ -67,16 +74,16 @@ def create_jobs(store: Store, clock: Clock, declared: Sequence[Declared]) -> lis
     for of_heard, some in groupby(declared, may_be_there):
         if of_heard:
             for new in some:
-                _create(store, clock, new)
+                _create(store, clock, new, waits)
                 heard_of.add(new.job.id)
         else:
             first = list(some)
-            _create_first(store, clock, first)
+            _create_first(store, clock, first, waits)
             heard_of.update(new.job.id for new in first)
     return [new.job.id for new in declared]
 
 
-def _create_first(store: Store, clock: Clock, declared: Sequence[Declared]) -> None:
+def _create_first(store: Store, clock: Clock, declared: Sequence[Declared], waits: bool) -> None:
     """Add jobs of whose ids there is nothing; unless they are there twice."""
     first = {new.job.id: new for new in reversed(declared)}
     for new in first.values():
@@ -85,15 +92,15 @@ def _create_first(store: Store, clock: Clock, declared: Sequence[Declared]) -> N
     store.insert_all(jobs, [_created(job) for job in jobs])
     for new in declared:
         if first[new.job.id] is not new:
-            _create(store, clock, new)
+            _create(store, clock, new, waits)
 
 
 def _created(job: Job) -> Change:
     return Change(job_id=job.id, generation=job.generation, at=job.created, kind=ChangeKind.CREATED)
 
 
-def _create(store: Store, clock: Clock, new: Declared) -> None:
-    existing = _found(store, clock, new)
+def _create(store: Store, clock: Clock, new: Declared, waits: bool) -> None:
+    existing = _found(store, clock, new, waits)
     if existing is None:
         refuse_never(new.job)
         created = replace(new.job, generation=store.next_generation(new.job.id))
@@ -104,7 +111,7 @@ def _create(store: Store, clock: Clock, new: Declared) -> None:
     elif new.if_exists == "update":
         job = redeclared(existing, new.job, clock.now())
         if job is not None:
-            _replace(store, clock, existing, job)
+            _replace(store, clock, existing, job, waits)
         elif existing.status is JobStatus.UNRESOLVED:
             _resolve(store, clock, existing)
 
@@ -117,7 +124,7 @@ def _resolve(store: Store, clock: Clock, job: Job) -> None:
         store.commit(commit)
 
 
-def _found(store: Store, clock: Clock, new: Declared) -> Job | None:
+def _found(store: Store, clock: Clock, new: Declared, waits: bool) -> Job | None:
     """The job of this id, or else the first that is there under an alias, which has the id then; None: neither.
 
     What is there under another alias is deleted: it would do the same work a second time.
@@ -126,13 +133,14 @@ def _found(store: Store, clock: Clock, new: Declared) -> Job | None:
     for alias in new.aliases:
         former = store.job(alias)
         if former is not None and existing is None:
-            existing = _rename(store, clock, former, new.job.id)
+            existing = _rename(store, clock, former, new.job.id, waits)
         elif former is not None:
-            delete_job(store, clock, alias)
+            delete_job(store, clock, alias, waits=waits)
     return existing
 
 
-def _rename(store: Store, clock: Clock, former: Job, job_id: str) -> Job:
+def _rename(store: Store, clock: Clock, former: Job, job_id: str, waits: bool) -> Job:
+    _snapshot(store, clock, former.id, waits)
     now = clock.now()
     job = renamed(former, job_id, store.next_generation(job_id), now)
     store.rename(former, job)
@@ -147,8 +155,8 @@ def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     return _replace(store, clock, before, after)
 
 
-def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
-    found = store.snapshot(before.id)
+def _replace(store: Store, clock: Clock, before: Job, after: Job, waits: bool = True) -> Job:
+    found = _snapshot(store, clock, before.id, waits)
     waiting, running = _sorted(found) if found is not None else ((), ())
     after = seated(after, waiting)
     if before.next_fire != after.next_fire:
@@ -160,9 +168,9 @@ def _replace(store: Store, clock: Clock, before: Job, after: Job) -> Job:
     return after
 
 
-def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
+def delete_job(store: Store, clock: Clock, job_id: str, *, waits: bool = True) -> bool:
     """Delete the job; what waits is cancelled, what runs goes on, its history stays. False if there is none."""
-    found = store.snapshot(job_id)
+    found = _snapshot(store, clock, job_id, waits)
     if found is None:
         return False
     waiting, _ = _sorted(found)
@@ -174,7 +182,7 @@ def delete_job(store: Store, clock: Clock, job_id: str) -> bool:
 
 def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool = False) -> bool:
     """Pause the job, and cancel what runs if that is asked for. False if there is none."""
-    found = store.snapshot(job_id)
+    found = _snapshot(store, clock, job_id)
     if found is None:
         return False
     waiting, running = _sorted(found)
@@ -189,7 +197,7 @@ def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool
 
 def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
     """Let a paused or deactivated job fire again. Whether it is active now: False if there is none, or it is over."""
-    found = store.snapshot(job_id)
+    found = _snapshot(store, clock, job_id)
     if found is None:
         return False
     waiting, running = _sorted(found)
@@ -205,10 +213,10 @@ def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
 
 def run_job(store: Store, clock: Clock, job_id: str, execution_id: str) -> Execution:
     """Ask for a run by hand, now. Raises `JobNotFoundError`."""
-    job = store.job(job_id)
-    if job is None:
+    found = _snapshot(store, clock, job_id)
+    if found is None:
         raise JobNotFoundError(job_id)
-    now = clock.now()
+    job, now = found.job, clock.now()
     scheduled = now
     while store.is_recorded(job.id, job.generation, scheduled) or not is_free(job, scheduled):
         scheduled += 1
@@ -224,6 +232,7 @@ def cancel_execution(store: Store, clock: Clock, execution_id: str) -> bool:
         return False
     if row.status is ExecutionStatus.CANCELLING:
         return True
+    _refuse_ahead(clock, (row,))
     found = store.snapshot(row.job_id)
     job = found.job if found is not None and found.job.generation == row.generation else None
     if row.status is ExecutionStatus.RUNNING:
@@ -267,7 +276,9 @@ def _meant(instant: int) -> int:
 def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
     """What owners before `owner` began and did not end is lost, and runs again where it should; what was written."""
     commits: list[Commit] = []
-    for row, deaths in store.orphans(owner):
+    orphans = list(store.orphans(owner))
+    _refuse_ahead(clock, (row for row, _ in orphans))
+    for row, deaths in orphans:
         found = store.snapshot(row.job_id)
         if found is not None and found.job.generation != row.generation:
             found = None
@@ -340,6 +351,21 @@ def _beyond(store: Store, job: Job, now: int, *, open_left: bool) -> Job:
     if first is None:
         return job
     return finish_if_over(beyond(job, store.recorded(job, first, first), now), now, open_left=open_left)[0]
+
+
+def _snapshot(store: Store, clock: Clock, job_id: str, waits: bool = True) -> Snapshot | None:
+    """The job that is about to be changed, and its open rows; None: there is none. Raises `NotYet` where it `waits`."""
+    found = store.snapshot(job_id)
+    if found is not None and waits:
+        _refuse_ahead(clock, found.open)
+    return found
+
+
+def _refuse_ahead(clock: Clock, rows: Iterable[Execution]) -> None:
+    now = clock.now()
+    wait = max((row.started - now for row in rows if row.started is not None and is_ahead(row, now)), default=0)
+    if wait:
+        raise NotYet(wait)
 
 
 def _sorted(found: Snapshot) -> tuple[tuple[Execution, ...], tuple[Execution, ...]]:

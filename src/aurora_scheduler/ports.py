@@ -20,6 +20,7 @@ __all__ = [
     "Decision",
     "Fenced",
     "Nearest",
+    "NotYet",
     "Notes",
     "Refused",
     "Snapshot",
@@ -136,6 +137,14 @@ class Fenced(Refused):
 
 class AlreadyRecorded(Refused):
     """This attempt at this firing has its record already."""
+
+
+class NotYet(Exception):
+    """It is to be done in so many microseconds: a firing of the job, which is claimed ahead, begins before."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(wait)
+        self.wait = wait
 
 
 class Decision(NamedTuple):

@@ -24,6 +24,8 @@ Callback = Callable[..., object] | str
 class CronService:
     """A scheduler with plain calls: each blocks for one commit at most, from any thread, also inside an event loop.
 
+    One that changes a job which is about to fire waits for that, 25 ms at most.
+
     ```python
     with CronService("jobs.db") as cron:
         cron.schedule_relative(name="cleanup", relative_time="every 24 hours", callback="my_module.cleanup")

@@ -6,8 +6,10 @@ import pytest
 import trio
 import trio.testing
 
+from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.slots import Slots
+from aurora_scheduler.testing.clock import VirtualClock
 from support.virtual import sleeping
 
 pytestmark = pytest.mark.trio
@@ -19,9 +21,11 @@ class Queue:
     """Slots, and who was granted one, and whether he had waited."""
 
     def __init__(self, total, nursery):
-        mailbox = Mailbox()
+        mailbox, self.clock = Mailbox(), VirtualClock(trio.testing.MockClock(), 1_000_000)
+        alarms = Alarms(self.clock)
         nursery.start_soon(mailbox.run)
-        self.slots = Slots(total, mailbox)
+        nursery.start_soon(alarms.run)
+        self.slots = Slots(total, mailbox, self.clock, alarms)
         self.granted = []
 
     def ask(self, due):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.errors import (
     AuroraError,
     JobExistsError,
@@ -24,7 +25,7 @@ from aurora_scheduler.errors import (
     StoreUnavailableError,
 )
 from aurora_scheduler.model import Commit, ExecutionStatus
-from aurora_scheduler.ports import AlreadyRecorded, Decision, Notes, Stale, Store, Writer
+from aurora_scheduler.ports import AlreadyRecorded, Decision, Notes, NotYet, Stale, Store, Writer
 from aurora_scheduler.stores import InlineWriter, SqliteStore, ThreadedWriter, writer
 from stores.making import insert, make_execution, make_job
 
@@ -101,7 +102,7 @@ def ids(store):
 @asynccontextmanager
 async def threaded(store: Store, on_commit: Callable[[Notes], None] = lambda notes: None) -> AsyncIterator[Writer]:
     """A threaded writer at work; closed, and over, when the block is left."""
-    made = ThreadedWriter(store, on_commit)
+    made = ThreadedWriter(store, on_commit, SystemClock())
     async with trio.open_nursery() as nursery:
         await nursery.start(made.run)
         try:
@@ -431,7 +432,7 @@ async def test_what_is_queued_at_the_close_is_still_done_and_what_comes_after_is
 
 async def test_what_is_queued_when_the_writer_is_cancelled_is_still_done_and_the_store_closed(file):
     store, held = SqliteStore(str(file)), Held()
-    at_work = ThreadedWriter(store, lambda notes: None)
+    at_work = ThreadedWriter(store, lambda notes: None, SystemClock())
     async with trio.open_nursery() as nursery:
         await nursery.start(at_work.run)
         at_work.write(lambda store: store.own("me"))
@@ -452,7 +453,7 @@ async def test_what_is_queued_when_the_writer_is_cancelled_is_still_done_and_the
 async def test_a_store_that_cannot_be_opened_is_told_by_run_as_itself(file):
     file.write_text("Dear diary,")
     with pytest.raises(NotADatabaseError):
-        await ThreadedWriter(SqliteStore(str(file)), lambda notes: None).run()
+        await ThreadedWriter(SqliteStore(str(file)), lambda notes: None, SystemClock()).run()
 
 
 async def test_a_reader_that_cannot_be_opened_is_told_by_run_as_itself_and_the_store_closed(file):
@@ -460,7 +461,7 @@ async def test_a_reader_that_cannot_be_opened_is_told_by_run_as_itself_and_the_s
         def reader(self):
             return SqliteStore(str(file.parent), reading=True)
 
-    at_work = ThreadedWriter(HalfAStore(str(file)), lambda notes: None)
+    at_work = ThreadedWriter(HalfAStore(str(file)), lambda notes: None, SystemClock())
     queued = at_work.write(add_job("a")), at_work.read(ids)
     with pytest.raises(NotADatabaseError, match="directory"):
         await at_work.run()
@@ -470,7 +471,7 @@ async def test_a_reader_that_cannot_be_opened_is_told_by_run_as_itself_and_the_s
 
 async def test_nobody_waits_for_ever_for_a_store_that_could_not_be_opened(file):
     file.write_text("Dear diary,")
-    at_work = ThreadedWriter(SqliteStore(str(file)), lambda notes: None)
+    at_work = ThreadedWriter(SqliteStore(str(file)), lambda notes: None, SystemClock())
     queued = at_work.write(add_job("a")), at_work.read(ids)
     with pytest.raises(NotADatabaseError):
         await at_work.run()
@@ -481,13 +482,88 @@ async def test_nobody_waits_for_ever_for_a_store_that_could_not_be_opened(file):
 
 
 async def test_what_is_handed_in_before_the_store_is_open_is_done_when_it_is(path):
-    at_work = ThreadedWriter(SqliteStore(path), lambda notes: None)
+    at_work = ThreadedWriter(SqliteStore(path), lambda notes: None, SystemClock())
     write, read = at_work.write(add_job("a")), at_work.read(ids)
     async with trio.open_nursery() as nursery:
         await nursery.start(at_work.run)
         assert await write.wait() == "a"
         at_work.close()
     assert read.result(0) <= {"a"}
+
+
+def not_before(after: threading.Event, *, wait: int = 20_000):
+    """Work that writes something, and takes it back as long as the time has not come; and how often it was tried."""
+    tries = []
+
+    def work(store):
+        tries.append(None)
+        done = add_job("put off")(store)
+        if not after.is_set():
+            raise NotYet(wait)
+        return done
+
+    return work, tries
+
+
+async def test_work_for_which_the_time_has_not_come_is_done_when_it_has_and_others_go_on_meanwhile(path):
+    come = threading.Event()
+    work, tries = not_before(come)
+    async with threaded(SqliteStore(path)) as at_work:
+        put_off = at_work.write(work)
+        for number in range(100):
+            await at_work.write(add_job(str(number))).wait()
+            assert "put off" not in await at_work.read(ids).wait()
+        while len(tries) < 3:
+            await at_work.write(ids).wait()
+        assert not put_off.is_answered
+        come.set()
+        assert await put_off.wait() == "put off"
+        assert "put off" in await at_work.read(ids).wait()
+
+
+def and_take_it_away(work, store):
+    work(store)
+    store.remove(store.job("put off"))
+
+
+async def test_several_that_are_put_off_are_done_each_in_its_time(path):
+    come = [threading.Event() for _ in range(3)]
+    works = [not_before(each, wait=1_000 * (4 - number))[0] for number, each in enumerate(come)]
+    done = []
+    async with threaded(SqliteStore(path), lambda notes: None) as at_work:
+        tickets = [at_work.write(partial(and_take_it_away, work)) for work in works]
+        for number in (2, 0, 1):
+            come[number].set()
+            await tickets[number].wait()
+            done.append([ticket.is_answered for ticket in tickets])
+    assert done == [[False, False, True], [True, False, True], [True, True, True]]
+
+
+async def test_who_gives_up_waiting_for_work_that_is_put_off_has_it_done_all_the_same(path):
+    come = threading.Event()
+    work, tries = not_before(come)
+    async with threaded(SqliteStore(path)) as at_work:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                ticket = at_work.write(work)
+                nursery.start_soon(ticket.wait)
+                while not tries:
+                    await at_work.write(ids).wait()
+                scope.cancel()
+        come.set()
+        while not ticket.is_answered:
+            await at_work.write(ids).wait()
+        assert "put off" in await at_work.read(ids).wait()
+
+
+async def test_what_is_put_off_when_the_writer_is_closed_is_not_done_and_says_so(path):
+    work, tries = not_before(threading.Event())
+    async with threaded(SqliteStore(path)) as at_work:
+        put_off = at_work.write(work)
+        while not tries:
+            await at_work.write(ids).wait()
+    with pytest.raises(SchedulerStopped):
+        put_off.result(0)
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt], ids=lambda error: error.__name__)
@@ -497,7 +573,7 @@ async def test_nobody_waits_for_ever_whatever_ends_the_writer(path, error):
     def end(store):
         raise error
 
-    at_work, held = ThreadedWriter(SqliteStore(path), lambda notes: None), Held()
+    at_work, held = ThreadedWriter(SqliteStore(path), lambda notes: None, SystemClock()), Held()
     tickets = []
     with suppress(BaseException):  # whether it raises is not the question
         async with trio.open_nursery() as nursery:

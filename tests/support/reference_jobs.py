@@ -213,6 +213,8 @@ class Job:
         found = next((row for row in rows if row.scheduled <= instant <= row.stands_to(now)), None)
         if found is not None and found.count > 1 and found.text != self.text:
             self.is_unclear = True  # the clock was set back, and the schedule changed: is it one of the range's?
+        if found is not None and found.scheduled < instant and found.last > now + 2 * HOURS_3 // 3:
+            self.is_unclear = True  # when it was said to be the next, the range reached far beyond that time
         return found
 
     def next_from(self, after: int) -> int | None:

@@ -17,12 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
 from aurora_scheduler.engine.keeper import watch_clock
 from aurora_scheduler.errors import ScheduleError
+from aurora_scheduler.model import ExecutionStatus
+from aurora_scheduler.ports import NotYet
+from aurora_scheduler.rules import is_ahead
 from support.lives import START, check_attempts
 from support.reference import Reference
 from support.reference_jobs import LONGEST_PAUSE, OPEN, SECOND, Job, Part
@@ -31,16 +34,26 @@ from support.virtual import World
 
 __all__ = ["Disagreement", "Tally", "run"]
 
+T = TypeVar("T")
+
+#: By so many microseconds firings are claimed ahead, in every other run.
+LEAD = 20_000
+#: The events that are calls, which wait for what is claimed ahead.
+CALLS = frozenset({"pause", "resume", "delete", "run_by_hand", "edit", "cancel"})
+
 # -- the real thing -----------------------------------------------------------------------------------------------
 
 
 class Real:
     """The engine, the store on disk and a virtual clock, told in the reference's words."""
 
-    def __init__(self, path: str, order: int, part_of: Callable[[str, int, int], Part]) -> None:
+    def __init__(
+        self, path: str, order: int, part_of: Callable[[str, int, int], Part], claim_ahead: float = 0.0
+    ) -> None:
         self.world = World(path)
         self.world.reorder(order)
         self.part_of = part_of
+        self.claim_ahead = claim_ahead
         self._mono = 0
         self._death = trio.Event()
 
@@ -64,7 +77,7 @@ class Real:
     async def start(self) -> None:
         """A process."""
         self._death = trio.Event()
-        await self.world.start()
+        await self.world.start(claim_ahead=self.claim_ahead)
 
     async def crash(self) -> int:
         """The process dies, and nothing that it does meanwhile reaches the store; how much time passed."""
@@ -125,6 +138,11 @@ class Real:
             key=str,
         )  # fmt: skip
 
+    def ahead(self) -> int:
+        """In how many microseconds all that is claimed has begun."""
+        rows = [row for row in self.world.rows(status=ExecutionStatus.RUNNING) if is_ahead(row, self.world.now)]
+        return max(((row.started or 0) - self.world.now for row in rows), default=0)
+
     def state(self, job: Job) -> tuple[Any, ...] | None:
         """Status, streak, and when it is due next."""
         found = self.world.store.job(job.id)
@@ -177,10 +195,11 @@ class Tally:
 class Pair:
     """The real thing and the reference, and one event after the other for both."""
 
-    def __init__(self, path: str, order: int, tally: Tally) -> None:
+    def __init__(self, path: str, order: int, tally: Tally, claim_ahead: float = 0.0) -> None:
         self.tally = tally
         self.manners = {"a": "well", "b": "well", "c": "well"}
-        self.real = Real(path, order, self.part_of)
+        self.claims_ahead = claim_ahead > 0
+        self.real = Real(path, order, self.part_of, claim_ahead)
         self.reference = Reference(START, self.part_of)
         self.odd = 0
         self.story: list[str] = []
@@ -198,13 +217,18 @@ class Pair:
     async def happen(self, event: Event) -> None:
         """Have an event happen to both, if it applies, and compare."""
         kind, *said = event
+        await self._until_nothing_is_ahead()
+        comes_in_between = kind in CALLS and self.claims_ahead and self.odd % 3 == 0 and await self._approach()
         applied = await getattr(self, f"_{kind}")(*said)
+        if comes_in_between:
+            await self._pass(LEAD)
         self.tally.steps += 1
         self.tally.events[kind if applied else "passed over"] += 1
         if applied:
             self.story.append(f"{event} at {self.reference.mono / SECOND:.6f}")
             self.reference.pass_time(0)
             await self.real.world.settle()
+            await self._until_nothing_is_ahead()
             if not self.reference.is_undecided:
                 self.compare()
             self.odd += 1  # no two moments have the same microseconds, so that nothing happens just when something does
@@ -252,6 +276,29 @@ class Pair:
     async def _pass(self, micros: int) -> None:
         self.reference.pass_time(micros)
         await self.real.pass_time(micros)
+
+    async def _approach(self) -> bool:
+        """Let both go on until just before something is due; False where that takes long."""
+        due = [job.next_due() for job in self.reference.jobs if job.is_active and not job.is_gone]
+        left = min((instant for instant in due if instant is not None), default=0) - self.reference.now - LEAD // 2
+        if not 0 < left < 600 * SECOND:
+            return False
+        await self._pass(left)
+        return True
+
+    async def _until_nothing_is_ahead(self) -> None:
+        """Let both go on until what the real one has claimed ahead has begun: the reference does nothing ahead."""
+        while ahead := self.real.ahead():
+            await self._pass(ahead)
+
+    async def _in_time(self, call: Callable[[], T]) -> T:
+        """What a call answers that is to be made when what is claimed ahead has begun."""
+        try:
+            return call()
+        except NotYet as error:
+            self.tally.reached.update(["calls that waited"])
+            await self._pass(error.wait + 1)
+            return call()
 
     async def _create(self, slot: int, text: str, manner: str, options: dict[str, Any], bounds: dict[str, Any]) -> bool:
         job_id = next((each for each in "abc"[slot:] + "abc"[:slot] if self.reference.job(each) is None), None)
@@ -325,22 +372,22 @@ class Pair:
         return True
 
     async def _pause(self, slot: int) -> bool:
-        return self._call(slot, self.reference.pause, self.real.world.pause)
+        return await self._call(slot, self.reference.pause, self.real.world.pause)
 
     async def _resume(self, slot: int) -> bool:
-        return self._call(slot, self.reference.resume, self.real.world.resume)
+        return await self._call(slot, self.reference.resume, self.real.world.resume)
 
     async def _delete(self, slot: int) -> bool:
-        return self._call(slot, self.reference.delete, self.real.world.delete)
+        return await self._call(slot, self.reference.delete, self.real.world.delete)
 
     async def _run_by_hand(self, slot: int) -> bool:
-        return self._call(slot, self.reference.run_by_hand, self.real.world.run_by_hand)
+        return await self._call(slot, self.reference.run_by_hand, self.real.world.run_by_hand)
 
-    def _call(self, slot: int, must: Callable[[Job], object], real: Callable[[str], object]) -> bool:
+    async def _call(self, slot: int, must: Callable[[Job], object], real: Callable[[str], object]) -> bool:
         job = self._job(slot)
         if job is None:
             return False
-        real(job.id)
+        await self._in_time(lambda: real(job.id))
         must(job)
         return True
 
@@ -348,7 +395,7 @@ class Pair:
         job = self._job(slot)
         if job is None:
             return False
-        taken = self.real.edit(job.id, text, options)
+        taken = await self._in_time(lambda: self.real.edit(job.id, text, options))
         if taken:
             self.reference.edit(job, text, options)
         return taken
@@ -366,7 +413,7 @@ class Pair:
             for each in rows
             if (each.generation, each.scheduled, each.attempt) == (job.generation, row.scheduled, row.attempt)
         ]
-        self.real.world.cancel(same.id)
+        await self._in_time(lambda: self.real.world.cancel(same.id))
         self.reference.cancel(job, row)
         return True
 
@@ -380,11 +427,17 @@ def _shown(facts: tuple[Any, ...] | None) -> str:
     )
 
 
+def _unseen(program: list[Event]) -> list[Event]:
+    """The program without what can be told from whether firings are claimed ahead: when a claim is tried again."""
+    return [event for event in program if event[0] not in ("away_or_back", "lose_answers")]
+
+
 def run(program: list[Event], order: int = 0, tally: Tally | None = None, path: str | None = None) -> None:
-    """Run one program, both ways. Raises `Disagreement`."""
+    """Run one program, both ways; claims are made ahead where `order` is odd. Raises `Disagreement`."""
     tally = Tally() if tally is None else tally
+    program, ahead = (_unseen(program), LEAD / SECOND) if order % 2 else (program, 0.0)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as directory:
-        pair = Pair(path or str(Path(directory) / "jobs.db"), order, tally)
+        pair = Pair(path or str(Path(directory) / "jobs.db"), order, tally, ahead)
 
         async def main() -> None:
             try:

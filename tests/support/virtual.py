@@ -25,7 +25,7 @@ from aurora_scheduler.definition import NewJob, amended, declare
 from aurora_scheduler.engine import Engine, Settings
 from aurora_scheduler.instants import SECOND, instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
-from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.ports import Notes, NotYet, Store
 from aurora_scheduler.stores import InlineWriter
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.testing.clock import VirtualClock
@@ -237,6 +237,14 @@ class World(trio.abc.Clock):
     def write(self, work: Callable[[Store], T]) -> T:
         """A call's transaction: here and now, whatever the engine's writer is up to."""
         return self._calls.write(work).result()
+
+    async def in_time(self, call: Callable[[], T]) -> T:
+        """What a call answers that waits for a firing that is claimed ahead: time passes until that has begun."""
+        while True:
+            try:
+                return call()
+            except NotYet as error:
+                await self.run(error.wait / SECOND)
 
     def edit(self, job_id: str, **changes: Any) -> Job:
         """Change a job, as `update_job` does."""

@@ -72,12 +72,29 @@ class Bell:
         return trio.lowlevel.Abort.SUCCEEDED
 
 
-class Alarms:
-    """Which bell is to be rung when, by the monotonic clock. `run` keeps the time."""
+class _Call:
+    """What is called when its alarm rings, once: to the alarms it is a bell that somebody waits for."""
 
-    def __init__(self, clock: Clock) -> None:
+    __slots__ = ("number", "ring")
+
+    turn = 0
+    is_waited_for = True
+
+    def __init__(self, call: Callable[[], object], number: int) -> None:
+        self.ring = call
+        self.number = number
+
+
+class Alarms:
+    """Which bell is to be rung when, by the monotonic clock. `run` keeps the time.
+
+    All are rung so many seconds ahead of it, as `ahead` says when the time has come.
+    """
+
+    def __init__(self, clock: Clock, ahead: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
-        self._heap: list[tuple[float, int, Bell, int]] = []
+        self._ahead = ahead
+        self._heap: list[tuple[float, int, Bell | _Call, int]] = []
         self._order = count()
         self._most = _STALE
         self._timer: Timer | None = None
@@ -87,11 +104,18 @@ class Alarms:
 
     def set(self, bell: Bell, seconds: float) -> None:
         """Have the bell rung after so long, unless it is rung, and stilled, before."""
+        self._set(bell, seconds)
+
+    def call(self, call: Callable[[], object], seconds: float, beside: Bell | None = None) -> None:
+        """Have `call()` made after so long, in the order in which `beside` would be rung; None: before all bells."""
+        self._set(_Call(call, -1 if beside is None else beside.number), seconds)
+
+    def _set(self, bell: Bell | _Call, seconds: float) -> None:
         if len(self._heap) > self._most:
             self._forget_stale()
         at = self._clock.monotonic() + seconds
         heapq.heappush(self._heap, (at, next(self._order), bell, bell.turn))
-        if self._timer is not None and at < self._armed:
+        if self._timer is not None and at - self._ahead() < self._armed:
             self._arm(self._timer)
 
     async def run(self) -> None:
@@ -107,7 +131,7 @@ class Alarms:
                 self._timer = None
 
     def _ring(self) -> None:
-        now, due = self._clock.monotonic() + _NEAR, list[Bell]()
+        now, due = self._clock.monotonic() + self._ahead() + _NEAR, list[Bell | _Call]()
         while self._heap and self._heap[0][0] <= now:
             if len(due) == _RUSH:
                 self._take_rest(now, due)
@@ -120,7 +144,7 @@ class Alarms:
         for bell in due:
             bell.ring()
 
-    def _take_rest(self, now: float, due: list[Bell]) -> None:
+    def _take_rest(self, now: float, due: list[Bell | _Call]) -> None:
         """Very many are due: to sort out all that there are takes less than to take one after the other."""
         if self.on_rush is not None:
             self.on_rush()
@@ -129,7 +153,7 @@ class Alarms:
         heapq.heapify(self._heap)
 
     def _arm(self, timer: Timer) -> None:
-        self._armed = self._heap[0][0] if self._heap else math.inf
+        self._armed = self._heap[0][0] - self._ahead() if self._heap else math.inf
         timer.arm(self._armed)
 
     def _forget_stale(self) -> None:

@@ -17,19 +17,29 @@ from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.entries import Attempt, Entry
 from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
+from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import AWAY, until_there
-from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, JobStatus
+from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
-from aurora_scheduler.rules import Claim, Step, decide, pass_over, resolved, standing
+from aurora_scheduler.rules import (
+    AHEAD,
+    Step,
+    decide,
+    is_ahead,
+    is_plainly_due,
+    may_be_ahead,
+    pass_over,
+    resolved,
+    standing,
+)
 from aurora_scheduler.rules.firing import Reason, stepped
 from aurora_scheduler.rules.timing import schedule_of
 from aurora_scheduler.schedules import load_zone
@@ -54,11 +64,13 @@ class Book:
         clock: Clock,
         owner: str,
         mailbox: Mailbox,
+        alarms: Alarms,
         runners: Runners,
         slots: Slots,
         callbacks: Callbacks,
         horizon: Horizon,
         hooks: Hooks,
+        lead: Lead,
         *,
         tend: Callable[[Book, Entry, trio.CancelScope], Awaitable[None]],
         begin: Callable[[Book, Entry, Attempt], None],
@@ -75,7 +87,11 @@ class Book:
         self.horizon = horizon
         #: What is told to the outside.
         self.hooks = hooks
-        self.alarms = Alarms(clock)
+        #: By how much firings are claimed ahead.
+        self.lead = lead
+        self.alarms = alarms
+        #: For what is claimed ahead.
+        self.early_alarms = Alarms(clock, lead.seconds)
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
         #: The attempts that have ended while the store is away.
@@ -200,11 +216,17 @@ class Book:
         for entry in self._entries.values():
             entry.nudge()
 
-    def set_alarm(self, entry: Entry, until: int | None) -> None:
-        """Have the job's task woken then, to decide anew; None: only when something happens to the job."""
+    def set_alarm(self, entry: Entry, until: int | None, after: Job | None = None) -> None:
+        """Have the job's task woken then, to decide anew, or in time to claim ahead what is due then.
+
+        None: only when something happens to the job. `after`: the job as it will be when what runs has ended.
+        """
         if until is not None:
+            job, is_alone = (entry.job, entry.is_idle) if after is None else (after, not entry.waiting)
             # The clock has gone on since the decision: what was still to come may have come.
-            self.alarms.set(entry.bell, max(0, until - self.clock.now()) / SECOND)
+            left = until - self.clock.now()
+            is_early = left > self.lead.time and is_alone and until == job.next_due and may_be_ahead(job)
+            (self.early_alarms if is_early else self.alarms).set(entry.bell, max(0, left) / SECOND)
 
     # -- the store ----------------------------------------------------------------------------------------------
 
@@ -244,69 +266,46 @@ class Book:
 
     # -- claims -------------------------------------------------------------------------------------------------
 
-    def decide(self, entry: Entry) -> Step:
-        """The job's next step, as things are now. Raises `ScheduleError` where its zone is unknown here."""
-        clock = self.clock
-        return decide(entry.job, entry.waiting, entry.running(), clock.now(), owner=self.owner, new_id=clock.new_id)
+    def decide(self, entry: Entry, now: int | None = None) -> Step:
+        """The job's next step, as things are now, or were they so then.
 
-    def ask(self, entry: Entry, claim: Claim | None, due: int) -> None:
-        """Have a claim written as soon as there is a slot for it, and its execution begin then, and only then.
-
-        None: whatever is to be claimed then, of a job that is due. Nobody has to wait: what is being written goes on if
-        the job is paused meanwhile, and who pauses it finds the attempt running. Until it is made, or where it fails,
-        it is the entry's `request`.
+        Raises `ScheduleError` where its zone is unknown here.
         """
-        request = entry.request = Request(entry.job, claim)
-        request.place = self.slots.ask(due, partial(self._granted, entry, request))
+        clock = self.clock
+        now = clock.now() if now is None else now
+        return decide(entry.job, entry.waiting, entry.running(), now, owner=self.owner, new_id=clock.new_id)
 
-    def _granted(self, entry: Entry, request: Request, waited: bool) -> None:
-        """There is a slot. Time may have gone by: what is claimed is what is due now."""
-        claim = request.claim
-        if entry.job is not request.job:
-            claim = None
-        elif claim is None or waited:
-            claim = self._claim_now(entry)
-        if claim is None:
-            self.slots.give_back()
-            entry.nudge()
-            return
-        after = claim.commit.job
-        if after is not None and not claim.is_behind:
-            self.set_alarm(entry, after.next_due)
-        request.is_being_written = True
-        entry.claiming.append(claim.execution.id)
+    def is_plainly_due(self, entry: Entry) -> bool:
+        """Whether one firing is due, or may be claimed ahead now, and there is nothing else to decide."""
+        job, now = entry.job, self.clock.now()
+        if job.next_due is not None and job.next_due > now:
+            if not entry.is_idle or not may_be_ahead(job):
+                return False
+            now += self.lead.time
+        return is_plainly_due(job, entry.waiting, entry.attempts, now)
+
+    def begin_claim(self, entry: Entry, execution: Execution) -> None:
+        """The execution's claim is about to be written."""
+        entry.claiming.append(execution.id)
         self._claims += 1
-        self.hand_in(claim.commit, self._claimed, entry, request, claim)
 
-    def _claim_now(self, entry: Entry) -> Claim | None:
-        try:
-            step = self.decide(entry)
-        except ScheduleError:  # as the job's task is about to say
-            return None
-        return step if isinstance(step, Claim) else None
-
-    def _claimed(self, entry: Entry, request: Request, claim: Claim, error: BaseException | None) -> None:
-        entry.claiming.remove(claim.execution.id)
+    def end_claim(self, entry: Entry, execution: Execution) -> None:
+        """It is written, or has failed. Whatever that leads to comes before `note_idle`."""
+        entry.claiming.remove(execution.id)
         self._claims -= 1
-        request.is_being_written, request.is_made, request.error = False, error is None, error
-        if error is None:
-            if entry.request is request:
-                entry.request = None
-            entry.apply(claim.commit)
-            self.launch(entry, claim.execution)
-        else:
-            entry.note_unanswered(claim.execution.id)
-            self.slots.give_back()
-        # Mostly there is nothing to decide before the job's next firing, for which its task has set its alarm.
-        if error is not None or request.is_awaited or entry.waiting or claim.is_behind:
-            entry.nudge()
-        self._note_idle()
+
+    def note_idle(self) -> None:
+        """Have those see who wait until no attempt runs, or no claim is being written."""
+        if not self.attempts or not self._claims:
+            self._idle.set()
 
     async def passing_over(self, entry: Entry) -> Commit:
         """What takes the job past instants that have their record already."""
         job, now = entry.job, self.clock.now()
-        if job.next_fire is None:
+        if job.next_fire is None or job.next_due is None:
             return Commit(job=stepped(job))
+        if now < job.next_due <= now + AHEAD:  # its claim was made ahead
+            now = job.next_due
         first = job.next_fire
         records = await self.writer.read(lambda store: store.recorded(job, first, max(first, now))).wait()
         return pass_over(job, records, now, self.clock.new_id)
@@ -385,7 +384,16 @@ class Book:
         attempt = entry.attempts[execution.id] = self.attempts[execution.id] = Attempt(execution, entry)
         if execution.id in self._to_cancel:  # between its claim and now
             attempt.note_cancelling(self._to_cancel[execution.id])
-        self._begin(self, entry, attempt)
+        self._begin_in_time(entry, attempt)
+
+    def _begin_in_time(self, entry: Entry, attempt: Attempt) -> None:
+        """Begin what is due; what was claimed ahead, when it is, but a clock that was set back holds nothing up."""
+        execution, now = attempt.execution, self.clock.now()
+        if execution.started is not None and is_ahead(execution, now):
+            begin = partial(self._begin_in_time, entry, attempt)
+            self.alarms.call(begin, (execution.started - now) / SECOND, entry.bell)
+        else:
+            self._begin(self, entry, attempt)
 
     def callback_ended(self, attempt: Attempt) -> None:
         """Its slot is free: the next claim is made while its end is written."""
@@ -401,7 +409,7 @@ class Book:
         if self.may_rest(entry):
             entry.nudge()  # its task is about to leave it to the store
         self._forget_if_over(entry)
-        self._note_idle()
+        self.note_idle()
 
     async def until_claimed(self) -> None:
         """Wait until no claim is being written."""
@@ -417,10 +425,6 @@ class Book:
         if self._idle.is_set():
             self._idle = trio.Event()
         await self._idle.wait()
-
-    def _note_idle(self) -> None:
-        if not self.attempts or not self._claims:
-            self._idle.set()
 
     # -- jobs that cannot run here ------------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ from aurora_scheduler.callbacks import ANY, Allowed
 from aurora_scheduler.commands import outdated_jobs, recover_orphans
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.admission import admit, admit_first, keep_admitting, renew
+from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
+from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
@@ -51,6 +53,7 @@ _FEW = 5000
 class Settings:
     """What the engine can be told. Times in seconds; `poll` and `prune_every` can be None: never.
 
+    `claim_ahead`: so long before its instant a firing is claimed at least, so that its callback begins in time.
     `inline`: plain functions are called in the loop itself, for simulations, and not in worker threads.
     """
 
@@ -68,6 +71,7 @@ class Settings:
     unresolved_every: float = 60.0
     prune_every: float | None = 60.0
     watch_clock: bool = True
+    claim_ahead: float = 0.0
     inline: bool = False
     watch_loop: bool = False
     """Whether a thread looks on for what blocks the loop: in real time only."""
@@ -91,14 +95,16 @@ class Engine:
         mailbox = Mailbox()
         self._threads = None if settings.inline else CallbackThreads(settings.max_workers, mailbox)
         runners = Runners(clock, home, self._threads, settings.runner, self._watch)
-        slots = Slots(settings.max_concurrent, mailbox)
+        alarms = Alarms(clock)
+        slots = Slots(settings.max_concurrent, mailbox, clock, alarms)
         callbacks = Callbacks(settings.allowed, inline=settings.inline)
         horizon = Horizon(settings.max_tasks)
         general = {"on_failure": settings.on_failure, "on_deactivate": settings.on_deactivate}
         self.hooks = Hooks(settings.allowed, general, self._watch, inline=settings.inline)
         self.book = Book(
-            writer, clock, self.owner, mailbox, runners, slots, callbacks, horizon, self.hooks, tend=tend, begin=begin
-        )
+            writer, clock, self.owner, mailbox, alarms, runners, slots, callbacks, horizon, self.hooks,
+            Lead(settings.claim_ahead), tend=tend, begin=begin,
+        )  # fmt: skip
         self._stands_by = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
@@ -119,6 +125,7 @@ class Engine:
         """
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self.book.alarms.run)
+            keeping.start_soon(self.book.early_alarms.run)
             async with trio.open_nursery() as performing:
                 self.book.performing = self.hooks.performing = performing
                 performing.start_soon(self.book.mailbox.run)

@@ -127,6 +127,11 @@ class Entry:
         """Whether something of the job runs here, or is about to, or may have been claimed."""
         return bool(self.attempts or self.claiming or self.unanswered)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of the job runs, and nothing waits."""
+        return not (self.waiting or self.attempts or self.claiming or self.unanswered)
+
     def running(self) -> list[Execution]:
         """The attempts that run here, as they were claimed."""
         return [attempt.execution for attempt in self.attempts.values()]

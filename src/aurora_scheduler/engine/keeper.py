@@ -62,7 +62,7 @@ async def hold_collector(book: Book) -> None:
         rush.set()
 
     def look_out(on_rush: Callable[[], object] | None) -> None:
-        book.alarms.on_rush = book.slots.on_rush = on_rush
+        book.alarms.on_rush = book.early_alarms.on_rush = book.slots.on_rush = on_rush
 
     try:
         while True:

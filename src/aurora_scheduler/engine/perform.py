@@ -13,6 +13,7 @@ from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.entries import Attempt, Entry, current_execution
 from aurora_scheduler.engine.lookup import Found
 from aurora_scheduler.engine.patience import AWAY, Pauses, until_there
+from aurora_scheduler.engine.runners import CANCELLED
 from aurora_scheduler.engine.timeouts import run_within
 from aurora_scheduler.errors import SchedulerStopped
 from aurora_scheduler.instants import SECOND
@@ -35,6 +36,9 @@ _NOT_HELD = "its end could not be written"
 
 def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Begin a claimed execution: a plain callback at once in a worker thread, all else in a task of its own."""
+    if attempt.cancel_reason is not None:  # since its claim
+        _ended(book, entry, attempt, CANCELLED)
+        return
     job = entry.job
     attempt.callback = job.callback
     found = book.callbacks.known(job.callback)

@@ -27,7 +27,7 @@ from aurora_scheduler.model import ExecutionStatus, Outcome
 from aurora_scheduler.ports import Clock
 from aurora_scheduler.tickets import Ticket
 
-__all__ = ["Home", "Runner", "Runners", "outcome_of"]
+__all__ = ["CANCELLED", "Home", "Runner", "Runners", "outcome_of"]
 
 #: How long, in seconds, the application's loop may take to say that it has begun a callback.
 _ANSWER_WITHIN = 5.0
@@ -35,7 +35,8 @@ _ANSWER_WITHIN = 5.0
 #: How often, in seconds, a loop that runs a callback is looked after.
 _LOOK_AFTER = 1.0
 
-_CANCELLED = Outcome(
+#: What a callback came to that was cancelled, or did not begin any more.
+CANCELLED = Outcome(
     status=ExecutionStatus.CANCELLED, result={"success": False, "error": "cancelled"}, error="cancelled"
 )
 
@@ -89,7 +90,7 @@ class Runners:
 
     def _call(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if attempt.cancel_reason is not None:  # while it waited for a thread: it need not begin
-            return _CANCELLED
+            return CANCELLED
         current_execution.set(attempt.execution.id)
         attempt.begin(self._clock)
         try:
@@ -110,7 +111,7 @@ class Runners:
             return outcome_of(error)
         finally:
             self._watch.end(attempt)
-        return _CANCELLED
+        return CANCELLED
 
     async def _in_thread(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if self._threads is None:
@@ -135,7 +136,7 @@ class Runners:
                 return await self._processes.call(attempt.callback, arguments, begin)
         except BaseException as error:  # where no process can be made, for instance
             return outcome_of(error)
-        return _CANCELLED
+        return CANCELLED
 
     async def _in_app(self, attempt: Attempt, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
         if self.home is None:
@@ -149,7 +150,7 @@ class Runners:
             )
         scope = attempt.make_interruptible()
         outcome = await self.home.run(attempt, scope, self._clock, lambda: function(**arguments))
-        if outcome is _CANCELLED and attempt.cancel_reason is None:
+        if outcome is CANCELLED and attempt.cancel_reason is None:
             loop = f"the application's {self.home.name} loop"
             return failed(f"it was cancelled, and not by the scheduler: {loop} ended, or the application cancelled it")
         return outcome
@@ -246,13 +247,13 @@ def _start_on_asyncio(
         try:
             outcome.answer(returned(await call()))
         except asyncio.CancelledError:
-            outcome.answer(_CANCELLED)
+            outcome.answer(CANCELLED)
             raise
         except BaseException as error:
             outcome.answer(raised(error))
 
     task = asyncio.get_running_loop().create_task(run(), context=context)
-    task.add_done_callback(lambda _: outcome.answer(_CANCELLED))  # ignored, unless it was cancelled before it began
+    task.add_done_callback(lambda _: outcome.answer(CANCELLED))  # ignored, unless it was cancelled before it began
     return task.cancel
 
 
@@ -266,10 +267,10 @@ def _start_on_trio(
             with scope:
                 outcome.answer(returned(await call()))
         except BaseException as error:
-            outcome.answer(_CANCELLED if _is_cancelled(error) else raised(error))
+            outcome.answer(CANCELLED if _is_cancelled(error) else raised(error))
             if _is_cancelled(error):
                 raise
-        outcome.answer(_CANCELLED)  # ignored unless the scope was cancelled
+        outcome.answer(CANCELLED)  # ignored unless the scope was cancelled
 
     # A system task: it belongs to the application's own run, and there is no nursery of the application's to put it in.
     trio.lowlevel.spawn_system_task(run, context=context)

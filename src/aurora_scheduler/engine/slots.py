@@ -1,4 +1,8 @@
-"""How many executions may run at once, over all jobs; who is due first gets a slot first."""
+"""How many executions may run at once, over all jobs; who is due first gets a slot first.
+
+Who asks a moment before it is due gets one at once while more than half of them are free, else when it is due: so there
+is a slot for whoever is due before, and for whoever wants one now.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,11 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.mailbox import Mailbox
+from aurora_scheduler.instants import SECOND
+from aurora_scheduler.ports import Clock
+from aurora_scheduler.rules import AHEAD
 
 __all__ = ["Place", "Slots"]
 
@@ -52,9 +60,15 @@ class Slots:
     queue before one is served.
     """
 
-    def __init__(self, total: int, mailbox: Mailbox) -> None:
+    def __init__(self, total: int, mailbox: Mailbox, clock: Clock, alarms: Alarms) -> None:
         self._free = total
+        #: So many are not given to anybody ahead of time.
+        self._kept = (total + 1) // 2
         self._mailbox = mailbox
+        self._clock = clock
+        self._alarms = alarms
+        #: When the first is due who asked ahead of time and has to wait for that; None: nobody has.
+        self._due: int | None = None
         self._queue: list[tuple[int, int, Place]] = []
         self._order = count()
         self._round = 0
@@ -91,8 +105,13 @@ class Slots:
     def _hand_out(self) -> None:
         self._is_called = False
         self._round += 1
+        now = self._clock.now()
         while self._free > 0 and self._queue:
-            place = heapq.heappop(self._queue)[2]
+            due, _, place = self._queue[0]
+            if 0 < due - now <= AHEAD and self._free <= self._kept and place.is_wanted:
+                self._call_when(due, now)
+                break
+            heapq.heappop(self._queue)
             if not place.is_wanted:
                 self._left -= 1
                 continue
@@ -100,6 +119,15 @@ class Slots:
             place.grant(place.round < self._round - 1)
             if self.on_rush is not None and len(self._queue) >= _RUSH:
                 self.on_rush()
+
+    def _call_when(self, due: int, now: int) -> None:
+        if self._due is None or due < self._due:
+            self._due = due
+            self._alarms.call(self._come_due, (due - now) / SECOND)
+
+    def _come_due(self) -> None:
+        self._due = None
+        self._call()
 
     def _note_left(self) -> None:
         """Who waits long is woken, and asks anew, again and again: the places that he has left do not pile up."""

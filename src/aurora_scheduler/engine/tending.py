@@ -5,13 +5,14 @@ from __future__ import annotations
 import trio
 
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.claims import ask
 from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
 from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import AlreadyRecorded, Refused
-from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, is_plainly_due, unresolved
+from aurora_scheduler.rules import Claim, Record, Rest, Sleep, Step, unresolved
 
 __all__ = ["tend"]
 
@@ -63,7 +64,7 @@ async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
     try:
         if job.is_active and book.callbacks.known(job.callback) is None:
             await book.callbacks.find(job.callback)
-        if not in_full and is_plainly_due(entry.job, entry.waiting, entry.attempts, book.clock.now()):
+        if not in_full and book.is_plainly_due(entry):
             return None
         return book.decide(entry)
     except (CallbackError, ScheduleError) as error:
@@ -77,11 +78,11 @@ def _set_out(book: Book, entry: Entry, step: Claim | Sleep | None) -> None:
     if isinstance(step, Sleep):
         book.set_alarm(entry, step.until)
     elif step is not None:
-        book.ask(entry, step, step.execution.due)
+        ask(book, entry, step, step.execution.due)
     else:
         due = entry.job.next_due
         assert due is not None
-        book.ask(entry, None, due)
+        ask(book, entry, None, due)
 
 
 async def _answered(entry: Entry, request: Request) -> bool:

@@ -21,12 +21,24 @@ from aurora_scheduler.rules.changing import (
     seated,
     unresolved,
 )
-from aurora_scheduler.rules.deciding import Claim, Record, Rest, Sleep, Step, decide, is_plainly_due
+from aurora_scheduler.rules.deciding import (
+    AHEAD,
+    Claim,
+    Record,
+    Rest,
+    Sleep,
+    Step,
+    decide,
+    is_ahead,
+    is_plainly_due,
+    may_be_ahead,
+)
 from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated, may_be_outdated
 
 __all__ = [
+    "AHEAD",
     "CORRECTION",
     "Claim",
     "Record",
@@ -39,9 +51,11 @@ __all__ = [
     "decide",
     "delete",
     "following",
+    "is_ahead",
     "is_free",
     "is_outdated",
     "is_plainly_due",
+    "may_be_ahead",
     "may_be_outdated",
     "overrun",
     "pass_over",

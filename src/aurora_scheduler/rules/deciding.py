@@ -33,7 +33,11 @@ from aurora_scheduler.rules.overlap import (
 from aurora_scheduler.rules.timing import coming, schedule_of
 from aurora_scheduler.values import replace
 
-__all__ = ["Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_plainly_due"]
+__all__ = ["AHEAD", "Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_ahead", "is_plainly_due", "may_be_ahead"]
+
+#: A firing may be claimed so many microseconds ahead of its instant, as if that had come, at most. Its callback begins
+#: when it has.
+AHEAD = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,23 @@ def is_plainly_due(job: Job, waiting: Sequence[Execution], running: Collection[o
         return False
     may_be_missed = job.policies.misfire == "skip"
     return 0 <= now - due < SECOND and not may_be_missed and has_room(job, running)
+
+
+def may_be_ahead(job: Job) -> bool:
+    """Whether firings of the job may be claimed ahead, where nothing else of it waits or runs.
+
+    Not one that is gone if the process dies before it has begun, and not one that is not to run if it comes late: both
+    could happen yet.
+    """
+    return job.policies.delivery == "at_least_once" and job.policies.misfire != "skip"
+
+
+def is_ahead(execution: Execution, now: int) -> bool:
+    """Whether the execution is claimed ahead of an instant that has yet to come.
+
+    Where it is further ahead than any is claimed, the clock was set back, and nobody waits for that.
+    """
+    return execution.status is ExecutionStatus.RUNNING and 0 < (execution.started or 0) - now <= AHEAD
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:

@@ -3,24 +3,28 @@
 Whatever is queued when the writer comes round is committed in one transaction, so that the cost of making a commit
 durable is shared. Each piece of work has a ticket of its own: its caller hears of its own success or error, after the
 commit and never before. Where one fails, all of it is taken back and done again, each under a savepoint, so that it
-fails alone: work is done once or again, and must not mind.
+fails alone: work is done once or again, and must not mind. Work that raises `NotYet` is done again when it is time.
 """
 
 from __future__ import annotations
 
+import heapq
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import trio
 
 from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailableError
 from aurora_scheduler.forks import NoFork
+from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.ports import Decision, Notes, Store
+from aurora_scheduler.ports import Clock, Decision, Notes, NotYet, Store
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -45,6 +49,8 @@ class _Call:
 
     work: Callable[[Store], Any]
     ticket: Ticket[Any]
+    put_off: Callable[[_Call, float], object]
+    """Has it done again, after so many seconds."""
 
 
 #: Of decisions most groups are made, and those that follow on each other are written together.
@@ -61,10 +67,12 @@ def _do(store: Store, piece: _Piece) -> _Answer:
 
 
 def _fail(piece: _Piece, error: BaseException) -> None:
-    if isinstance(piece, _Call):
-        piece.ticket.fail(error)
-    else:
+    if isinstance(piece, Decision):
         piece.then(error)
+    elif isinstance(error, NotYet):
+        piece.put_off(piece, error.wait / SECOND)
+    else:
+        piece.ticket.fail(error)
 
 
 def _stopped() -> SchedulerStopped:
@@ -74,8 +82,12 @@ def _stopped() -> SchedulerStopped:
 class _Queue:
     """Calls for one thread, in order, until it is closed; then they fail with what `stopped` says."""
 
-    def __init__(self, stopped: Callable[[], Exception]) -> None:
+    def __init__(self, clock: Clock, stopped: Callable[[], Exception]) -> None:
+        self._clock = clock
         self._stopped = stopped
+        #: Calls that were put off, and until when by the monotonic clock; of the thread that does them.
+        self._put_off: list[tuple[float, int, _Call]] = []
+        self._order = count()
         self._pieces: queue.SimpleQueue[Sequence[_Piece] | None] = queue.SimpleQueue()
         # Re-entrant: a signal handler may hand in a call while its thread is handing one in.
         self._gate = threading.RLock()
@@ -95,8 +107,12 @@ class _Queue:
     def call(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Hand in work; its ticket."""
         ticket: Ticket[T] = Ticket()
-        self.put([_Call(work, ticket)])
+        self.put([_Call(work, ticket, self.put_off)])
         return ticket
+
+    def put_off(self, call: _Call, seconds: float) -> None:
+        """Have it done again after so long; once the queue is closed, never. From the thread that does the calls."""
+        heapq.heappush(self._put_off, (self._clock.monotonic() + seconds, next(self._order), call))
 
     def close(self) -> None:
         """Take no more; what is queued is still done."""
@@ -108,6 +124,8 @@ class _Queue:
     def fail_rest(self) -> None:
         """Nobody is left to do what is queued."""
         self.close()
+        for _, _, call in self._put_off:
+            _fail(call, self._stopped())
         while True:
             try:
                 pieces = self._pieces.get_nowait()
@@ -116,12 +134,26 @@ class _Queue:
             for piece in pieces or ():
                 _fail(piece, self._stopped())
 
+    def _first(self) -> list[_Piece] | None:
+        """Wait for what is next in the queue, or for calls that were put off until now."""
+        if not self._put_off:
+            pieces = self._pieces.get()
+            return None if pieces is None else [*pieces]
+        left = self._put_off[0][0] - self._clock.monotonic()
+        if left > 0:
+            with suppress(queue.Empty):
+                pieces = self._pieces.get(timeout=left)
+                return None if pieces is None else [*pieces]
+        now, calls = self._clock.monotonic(), list[_Piece]()
+        while self._put_off and self._put_off[0][0] <= now:
+            calls.append(heapq.heappop(self._put_off)[2])
+        return calls
+
     def next_group(self) -> list[_Piece] | None:
         """Wait for something to do: at least one, and whatever else is there; None once it is closed and empty."""
-        first = self._pieces.get()
-        if first is None:
+        group = self._first()
+        if group is None:
             return None
-        group = [*first]
         while len(group) < _GROUP:
             try:
                 pieces = self._pieces.get_nowait()
@@ -143,12 +175,16 @@ class ThreadedWriter:
     """
 
     def __init__(
-        self, store: Store, on_commit: Callable[[Notes], None], stopped: Callable[[], Exception] = _stopped
+        self,
+        store: Store,
+        on_commit: Callable[[Notes], None],
+        clock: Clock,
+        stopped: Callable[[], Exception] = _stopped,
     ) -> None:
         self._store = store
         self._on_commit = on_commit
-        self._writes = _Queue(stopped)
-        self._reads = _Queue(stopped)
+        self._writes = _Queue(clock, stopped)
+        self._reads = _Queue(clock, stopped)
         #: A connection of its own to read with; None: what is read goes through the writing one.
         self._reader = store.reader()
         self._no_fork_while_writing = NoFork()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
 
 from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailableError
-from aurora_scheduler.ports import Notes, Store
+from aurora_scheduler.instants import SECOND
+from aurora_scheduler.ports import Notes, NotYet, Store
 from aurora_scheduler.stores import InlineWriter
 from aurora_scheduler.tickets import Ticket
 
@@ -62,6 +64,10 @@ class FaultyWriter(InlineWriter):
         if (refusal := self._refusal()) is not None:  # it has just died
             return refusal
         done = super().write(work)
+        if isinstance(done.error, NotYet):
+            put_off: Ticket[T] = Ticket()
+            trio.lowlevel.spawn_system_task(self._write_after, done.error.wait / SECOND, work, put_off)
+            return put_off
         self._look_at(done)
         self.after_write()
         if (refusal := self._refusal()) is not None:
@@ -74,6 +80,12 @@ class FaultyWriter(InlineWriter):
             trio.lowlevel.spawn_system_task(_answer_late, done, late, self.rounds_to_answer)
             return late
         return done
+
+    async def _write_after(self, seconds: float, work: Callable[[Store], T], ticket: Ticket[T]) -> None:
+        await trio.sleep(seconds)
+        again = self.write(work)
+        if not again.on_answer(partial(again.pass_on, ticket)):
+            again.pass_on(ticket)
 
     def read(self, work: Callable[[Store], T]) -> Ticket[T]:
         """Do the work, unless the store is away."""

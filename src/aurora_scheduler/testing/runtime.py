@@ -121,6 +121,8 @@ class SimulatedRuntime:
         self.clock.tells = True
         self._seed = seed
         self._prunes = prunes
+        #: Claims take no time here; but they can be made ahead all the same, so many seconds.
+        self.claim_ahead = 0.0
         self._runs = 0
         self._driver: Driver | None = None
         self._writer: LoopWriter | None = None
@@ -143,7 +145,9 @@ class SimulatedRuntime:
     def adapted(self, settings: Settings) -> Settings:
         """Everything in one loop, and nothing that looks at the world from time to time."""
         kept = settings.prune_every if self._prunes else None
-        return replace(settings, inline=True, poll=None, prune_every=kept, watch_loop=False)
+        return replace(
+            settings, claim_ahead=self.claim_ahead, inline=True, poll=None, prune_every=kept, watch_loop=False
+        )
 
     def waiting(self) -> AbstractContextManager[object]:
         """Time stands still while another loop works."""
