@@ -88,10 +88,10 @@ class _Call:
 class Alarms:
     """Which bell is to be rung when, by the monotonic clock. `run` keeps the time.
 
-    All are rung so many seconds ahead of it, as `ahead` says when the time has come.
+    The nearest is rung so many seconds ahead of it, and with it what follows within so many: as `ahead` says then.
     """
 
-    def __init__(self, clock: Clock, ahead: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, clock: Clock, ahead: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)) -> None:
         self._clock = clock
         self._ahead = ahead
         self._heap: list[tuple[float, int, Bell | _Call, int]] = []
@@ -115,7 +115,7 @@ class Alarms:
             self._forget_stale()
         at = self._clock.monotonic() + seconds
         heapq.heappush(self._heap, (at, next(self._order), bell, bell.turn))
-        if self._timer is not None and at - self._ahead() < self._armed:
+        if self._timer is not None and at - self._ahead()[0] < self._armed:
             self._arm(self._timer)
 
     async def run(self) -> None:
@@ -131,7 +131,11 @@ class Alarms:
                 self._timer = None
 
     def _ring(self) -> None:
-        now, due = self._clock.monotonic() + self._ahead() + _NEAR, list[Bell | _Call]()
+        ahead, reach = self._ahead()
+        now, due = self._clock.monotonic() + _NEAR, list[Bell | _Call]()
+        if not self._heap or self._heap[0][0] > now + ahead:
+            return
+        now += reach
         while self._heap and self._heap[0][0] <= now:
             if len(due) == _RUSH:
                 self._take_rest(now, due)
@@ -153,7 +157,7 @@ class Alarms:
         heapq.heapify(self._heap)
 
     def _arm(self, timer: Timer) -> None:
-        self._armed = self._heap[0][0] - self._ahead() if self._heap else math.inf
+        self._armed = self._heap[0][0] - self._ahead()[0] if self._heap else math.inf
         timer.arm(self._armed)
 
     def _forget_stale(self) -> None:

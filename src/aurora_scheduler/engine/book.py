@@ -281,7 +281,7 @@ class Book:
         if job.next_due is not None and job.next_due > now:
             if not entry.is_idle or not may_be_ahead(job):
                 return False
-            now += self.lead.time
+            now += self.lead.reach
         return is_plainly_due(job, entry.waiting, entry.attempts, now)
 
     def begin_claim(self, entry: Entry, execution: Execution) -> None:

@@ -1,4 +1,8 @@
-"""By how much a firing is claimed ahead of its instant, so that the claim stands when that comes."""
+"""By how much a firing is claimed ahead of its instant, so that the claim stands when that comes.
+
+When the time has come for one, others that follow soon are claimed with it: to wake everybody concerned for each firing
+alone costs more than all the rest.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,12 @@ _UP, _DOWN = 4, 64
 _MARGIN = 2
 
 
+#: The longest lead, in microseconds: what is claimed with another is so further ahead, and not beyond `rules.AHEAD`.
+_MOST = AHEAD * 3 // 5
+
+
 class Lead:
-    """Twice as long as claims have lately taken: at least `least` seconds, and `rules.AHEAD` at most.
+    """Twice as long as claims have lately taken: at least `least` seconds, and 15 ms at most.
 
     By a virtual clock claims take no time, and none is made ahead.
     """
@@ -25,12 +33,17 @@ class Lead:
         #: In microseconds.
         self.time = self._least
 
-    def seconds(self) -> float:
-        """The same in seconds."""
-        return self.time / SECOND
+    @property
+    def reach(self) -> int:
+        """What is due within so many microseconds is claimed together with what is about to be due."""
+        return min(self.time * 5 // 3, AHEAD)
+
+    def seconds(self) -> tuple[float, float]:
+        """Both in seconds."""
+        return self.time / SECOND, self.reach / SECOND
 
     def note(self, took: int) -> None:
         """A claim has taken so many microseconds, from when it was decided until it stood."""
         more = min(took, AHEAD) - self._usual  # a clock that was set tells anything
         self._usual = max(0, self._usual + (more // _UP if more > 0 else -(-more // _DOWN)))
-        self.time = min(max(self._least, _MARGIN * self._usual), AHEAD)
+        self.time = max(self._least, min(_MARGIN * self._usual, _MOST))
