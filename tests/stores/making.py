@@ -28,6 +28,8 @@ from aurora_scheduler.model import (
 )
 from aurora_scheduler.ports import Snapshot, Store
 from aurora_scheduler.stores import SqliteStore
+from aurora_scheduler.stores.postgres import PostgresStore
+from stores.cluster import database_url
 
 #: Some instant, in 2033: the tests' present.
 NOW = 2_000_000_000_000_000
@@ -112,6 +114,7 @@ def undone(block: AbstractContextManager[None]) -> Iterator[None]:
 STORES: dict[str, Callable[[Path], Store]] = {
     "an SQLite file": lambda directory: SqliteStore(str(directory / "jobs.db")),
     "SQLite in memory": lambda directory: SqliteStore(":memory:"),
+    "PostgreSQL": lambda directory: PostgresStore(database_url()),
 }
 
 

@@ -10,7 +10,13 @@ from aurora_scheduler.errors import JobExistsError, StoreCorruptError
 from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus, Job
 from aurora_scheduler.ports import Fenced, Notes, Stale
 from aurora_scheduler.rules import renamed
+from aurora_scheduler.stores.postgres import PostgresStore
 from stores.making import NOW, add, insert, make_execution, make_job, undone
+
+
+def damage(store, statement):
+    connection = store._connection
+    (connection.sql if isinstance(store, PostgresStore) else connection).execute(statement)
 
 
 def updated(job: Job, at: int = NOW) -> Change:
@@ -100,7 +106,7 @@ def test_an_id_that_is_taken_is_not_given_a_second_time(store):
 def test_a_job_whose_row_is_damaged_keeps_its_id(store):
     insert(store, make_job("old"))
     with store.transaction():
-        store._connection.execute("UPDATE aurora_jobs SET policies = 'no JSON'")
+        damage(store, "UPDATE aurora_jobs SET policies = 'no JSON'")
     job = store.job("old")
     with pytest.raises(StoreCorruptError, match=r"'old' cannot be edited: .*policies"), store.transaction():
         store.rename(job, renamed(job, "new", 1, NOW))

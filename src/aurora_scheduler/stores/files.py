@@ -17,7 +17,7 @@ from pathlib import Path
 from aurora_scheduler.errors import NotADatabaseError, StoreError, StoreReadOnlyError
 from aurora_scheduler.stores.faults import name_of, translated
 
-__all__ = ["Place", "copy_to", "look_at", "looked_at"]
+__all__ = ["Place", "copy_to", "look_at", "looked_at", "make_new"]
 
 #: The smallest page, and so the smallest database.
 _SMALLEST = 512
@@ -154,12 +154,17 @@ class Place:
         return found.st_dev, found.st_ino
 
 
-def copy_to(path: str, source: sqlite3.Connection) -> None:
-    """Copy a whole database, as it is now, to a new file."""
+def make_new(path: str) -> None:
+    """Make an empty file that only its owner can read, for a backup. Raises `StoreError` where there is one."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreError(path, f"the backup cannot be made there ({error}); name a new file") from error
+
+
+def copy_to(path: str, source: sqlite3.Connection) -> None:
+    """Copy a whole database, as it is now, to a new file."""
+    make_new(path)
     with translated(path):
         copy = sqlite3.connect(path)
         try:

@@ -1,0 +1,5 @@
+"""The PostgreSQL store. An extra: it is imported where a database is named that needs it."""
+
+from aurora_scheduler.stores.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

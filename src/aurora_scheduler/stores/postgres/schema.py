@@ -1,0 +1,110 @@
+"""The schema, as a list of steps that is only ever added to; and the locks that belong to it.
+
+Our tables are called `aurora_…`, are where the connection's search path puts them, and may live beside an application's
+own. Steps are made under an advisory lock, so that of several processes that start at once one makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError
+from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.faults import translated
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
+
+__all__ = ["KNOWN", "TABLES", "TYPES", "migrate"]
+
+TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
+
+#: Columns that hold numbers; all others hold texts.
+_NUMBERS = {
+    *("generation", "version", "anchor", "created", "updated", "next_fire", "runs", "retry_count", "last_run"),
+    *("next_wall", "next_delay", "scheduled", "last_scheduled", "count", "attempt", "due", "started", "finished", "at"),
+}
+_ALL = f"{JOB_COLUMNS}, {EXECUTION_COLUMNS}, {CHANGE_COLUMNS}"
+#: What each column of ours holds, by its name.
+TYPES = {name: "bigint" if name in _NUMBERS else "text" for name in (each.strip('" ') for each in _ALL.split(","))}
+
+_LEDGER = "aurora_migrations"
+#: Whoever looks whether the schema is there, or makes it, holds this lock.
+_LOCK = 0x6175726F7261
+
+_STEPS = {
+    "1_jobs_executions_changes": """
+        CREATE TABLE aurora_jobs (
+            number bigint GENERATED ALWAYS AS IDENTITY, id text COLLATE "C" PRIMARY KEY, generation bigint NOT NULL,
+            version bigint NOT NULL, name text NOT NULL, schedule_type text NOT NULL, schedule_value text NOT NULL,
+            timezone text NOT NULL, callback_module text NOT NULL, callback_function text NOT NULL, callback_file text,
+            callback_args text NOT NULL, policies text NOT NULL, tags text NOT NULL, anchor bigint NOT NULL,
+            created bigint NOT NULL, updated bigint NOT NULL, status text NOT NULL, status_reason text,
+            next_fire bigint, runs bigint NOT NULL, retry_count bigint NOT NULL, last_run bigint, last_run_result text,
+            zone_data text, next_wall bigint, next_delay bigint NOT NULL
+        );
+        CREATE UNIQUE INDEX aurora_jobs_by_number ON aurora_jobs (number);
+        CREATE INDEX aurora_jobs_by_status ON aurora_jobs (status, next_fire);
+        CREATE TABLE aurora_executions (
+            id text COLLATE "C" PRIMARY KEY, job_id text COLLATE "C" NOT NULL, generation bigint NOT NULL,
+            job_name text NOT NULL, timezone text NOT NULL, scheduled bigint NOT NULL, last_scheduled bigint NOT NULL,
+            count bigint NOT NULL, attempt bigint NOT NULL, "trigger" text NOT NULL, status text NOT NULL, reason text,
+            due bigint NOT NULL, started bigint, finished bigint, result text, error text, traceback text, owner text,
+            UNIQUE (job_id, generation, scheduled, attempt)
+        );
+        CREATE INDEX aurora_executions_by_job ON aurora_executions (job_id, id);
+        CREATE INDEX aurora_executions_by_status ON aurora_executions (status, id);
+        CREATE INDEX aurora_executions_by_scheduled ON aurora_executions (scheduled, id);
+        CREATE TABLE aurora_job_changes (
+            number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id text COLLATE "C" NOT NULL,
+            generation bigint NOT NULL, at bigint NOT NULL, kind text NOT NULL, detail text
+        );
+        CREATE INDEX aurora_job_changes_by_job ON aurora_job_changes (job_id, generation);
+    """,
+}
+
+#: The steps that this release knows, in order.
+KNOWN = tuple(_STEPS)
+
+
+def migrate(connection: Connection, place: str) -> None:
+    """Bring the schema up to date, in a transaction of its own.
+
+    Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release made
+    it; then nothing is changed.
+    """
+    with translated(place), connection.sql.transaction():
+        connection.find("SELECT pg_advisory_xact_lock(%s)", _LOCK)
+        applied = _applied(connection)
+        _refuse_unknown(connection, place, applied)
+        missing = [name for name in KNOWN if name not in applied]
+        if missing and not applied:
+            connection.do(f"CREATE TABLE IF NOT EXISTS {_LEDGER} (name text PRIMARY KEY, applied timestamptz NOT NULL)")
+        for name in missing:
+            connection.do(_STEPS[name])
+            connection.do(f"INSERT INTO {_LEDGER} VALUES (%s, now())", name)
+
+
+def _applied(connection: Connection) -> Sequence[str]:
+    rows = connection.find(f"SELECT name FROM {_LEDGER}") if _is_there(connection, _LEDGER) else ()
+    return [name for (name,) in rows]
+
+
+def _refuse_unknown(connection: Connection, place: str, applied: Sequence[str]) -> None:
+    unknown = [name for name in applied if name not in KNOWN]
+    if unknown:
+        raise NewerSchemaError(
+            place,
+            f"its schema has steps that this release does not know ({', '.join(sorted(unknown))}): "
+            "use the release of aurora-scheduler that made it, or a newer one",
+        )
+    foreign = [name for name in TABLES if not applied and _is_there(connection, name)]
+    if foreign:
+        raise ForeignTablesError(
+            place,
+            f"it has a table or view {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
+            "give a schema of your own in the search path, or rename it",
+        )
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    ((found,),) = connection.find("SELECT to_regclass(%s)", table)
+    return found is not None

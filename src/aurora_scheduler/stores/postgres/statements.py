@@ -1,0 +1,73 @@
+"""The statements that write: each takes any number of rows, a list for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from aurora_scheduler.stores.postgres.schema import TYPES
+from aurora_scheduler.stores.rows import (
+    CHANGE_COLUMNS,
+    EXECUTION_COLUMNS,
+    JOB_COLUMNS,
+    OPEN_TEXTS,
+    STATE_COLUMNS,
+)
+
+__all__ = [
+    "INSERT_CHANGES",
+    "INSERT_EXECUTIONS",
+    "INSERT_JOBS",
+    "MOVE_EXECUTIONS",
+    "SAVE_JOBS",
+    "SAVE_STATES",
+    "SELECT_EXECUTION",
+    "SELECT_JOB",
+]
+
+SELECT_JOB = f"SELECT {JOB_COLUMNS} FROM aurora_jobs"
+SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM aurora_executions"
+
+#: Which version of a job is written over, after the values that it gets.
+_SEEN = ("seen_id", "seen_generation", "seen_version")
+#: What an attempt's further life changes of its row.
+_MOVED = ("status", "reason", "due", "started", "finished", "result", "error", "traceback", "owner")
+_TYPES = {**TYPES, "seen_id": "text", "seen_generation": "bigint", "seen_version": "bigint", "seen_owner": "text"}
+
+
+def _names(columns: str) -> list[str]:
+    return [name.strip('" ') for name in columns.split(",")]
+
+
+def _given(names: Iterable[str]) -> str:
+    """The rows that a statement is given, as a table."""
+    names = list(names)
+    lists = ", ".join(f"%s::{_TYPES[name]}[]" for name in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"unnest({lists}) AS given({columns})"
+
+
+def _insert(table: str, columns: str) -> str:
+    return f"INSERT INTO {table} ({columns}) SELECT * FROM {_given(_names(columns))}"
+
+
+def _save(names: Sequence[str]) -> str:
+    setting = ", ".join(f"{name} = given.{name}" for name in names)
+    return (
+        f"UPDATE aurora_jobs AS job SET {setting} FROM {_given([*names, *_SEEN])}"
+        " WHERE job.id = seen_id AND job.generation = seen_generation AND job.version = seen_version"
+    )
+
+
+#: Where a row of that key is there already, it is not written: who looks at the count sees it.
+INSERT_JOBS = f"{_insert('aurora_jobs', JOB_COLUMNS)} ON CONFLICT DO NOTHING"
+INSERT_EXECUTIONS = f"{_insert('aurora_executions', EXECUTION_COLUMNS)} ON CONFLICT DO NOTHING"
+INSERT_CHANGES = f"{_insert('aurora_job_changes', CHANGE_COLUMNS)} RETURNING number"
+SAVE_JOBS = _save(_names(JOB_COLUMNS))
+SAVE_STATES = _save(_names(STATE_COLUMNS))
+#: What is final stays so, and what another owner holds stays his.
+MOVE_EXECUTIONS = (
+    f"UPDATE aurora_executions AS attempt SET {', '.join(f'{name} = given.{name}' for name in _MOVED)}"
+    f" FROM {_given([*_MOVED, 'id', 'seen_owner'])}"
+    f" WHERE attempt.id = given.id AND attempt.status IN ({OPEN_TEXTS})"
+    " AND (attempt.owner IS NULL OR attempt.owner = seen_owner)"
+)

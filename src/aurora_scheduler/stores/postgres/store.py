@@ -1,0 +1,363 @@
+"""The PostgreSQL store. Synchronous; belongs to the thread that opens it.
+
+One process fires the jobs of a database, others stand by: the owner holds an advisory lock, which dies with its
+connection. Writing transactions are made one after the other, as in a file, so that what others read of the changes is
+without gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from aurora_scheduler.errors import StoreCorruptError, StoreError, shown
+from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
+from aurora_scheduler.stores.blocks import Block
+from aurora_scheduler.stores.damaged import DamagedJob, RowReader
+from aurora_scheduler.stores.postgres import reading, retention, writing
+from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.copying import copy_to
+from aurora_scheduler.stores.postgres.schema import migrate
+from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT_JOB
+from aurora_scheduler.stores.rows import CHANGE_COLUMNS
+
+__all__ = ["PostgresStore"]
+
+#: Which advisory lock the owner holds, and which who writes; the second key is the table's.
+_OWNER, _WRITER = 0x61756F, 0x617577
+_KEY = "'aurora_jobs'::regclass::oid::int"
+_UNLOCK = f"SELECT pg_advisory_unlock({_OWNER}, {_KEY})"
+
+_TO_FIRE = "FROM aurora_jobs WHERE status != 'finished' AND next_fire IS NOT NULL"
+
+
+class PostgresStore:
+    """Jobs, executions and job changes in a PostgreSQL database. See `aurora_scheduler.ports.Store` for the verbs."""
+
+    in_memory = False
+
+    def __init__(self, url: str, *, reads: bool = False) -> None:
+        self._url = url
+        #: What it is called where people read it: without a password.
+        self.path = _place_of(url)
+        self.notes = Notes()
+        self._reads = reads
+        self._connection: Connection | None = None
+        self._is_open = False
+        self._rows = RowReader(self.path)
+        self._is_owner = False
+        #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
+        self._known: set[int] = set()
+        #: What was noted before each of the savepoints that are open.
+        self._outer_notes: list[Notes] = []
+
+    def __repr__(self) -> str:
+        return f"<PostgresStore {self.path!r}{' (owner)' * self._is_owner}>"
+
+    # -- opening and closing ------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        connection = Connection(self._url, self.path)
+        try:
+            if not self._reads:
+                migrate(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._is_open = connection, True
+
+    def reader(self) -> PostgresStore:
+        """A connection for another thread to read with."""
+        return PostgresStore(self._url, reads=True)
+
+    def close(self) -> None:
+        """Let go of the connection, and with it of the owner's lock."""
+        connection, self._connection, self._is_open = self._connection, None, False
+        if connection is not None:
+            if self._is_owner:  # at once, and not when the server notices
+                connection.do_quietly(_UNLOCK)
+            connection.close()
+        self._is_owner = False
+
+    @property
+    def _sql(self) -> Connection:
+        if not self._is_open:
+            raise StoreError(self.path, "it is closed")
+        if self._connection is None or self._connection.is_lost:
+            self._connection = None
+            connection = Connection(self._url, self.path)
+            if self._is_owner and not _lock_as_owner(connection):
+                self._is_owner = False
+                connection.close()
+                raise StoreError(self.path, "the connection was lost, and another scheduler has become its owner since")
+            self._connection = connection
+        return self._connection
+
+    # -- transactions and ownership -----------------------------------------------------------------------------
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One writing transaction; others wait until it is over."""
+        return Block(self._begin, self._end)
+
+    def _begin(self) -> None:
+        sql = self._sql
+        sql.do("BEGIN")
+        sql.do(f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})")
+
+    def _end(self, error: BaseException | None) -> None:
+        sql = self._connection
+        try:
+            if error is not None:
+                raise error
+            assert sql is not None
+            sql.do("COMMIT")
+            self._known |= self.notes.known
+        except BaseException:
+            self.notes = Notes()
+            if sql is not None:  # else the connection is gone, and its transaction with it
+                sql.do_quietly("ROLLBACK")
+            raise
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A part of the transaction that can fail alone."""
+        return Block(self._begin_part, self._end_part)
+
+    def _begin_part(self) -> None:
+        self._sql.do("SAVEPOINT alone")
+        self._outer_notes.append(self.notes)
+        self.notes = Notes()
+
+    def _end_part(self, error: BaseException | None) -> None:
+        outer, notes = self._outer_notes.pop(), self.notes
+        self.notes = outer
+        if error is not None:
+            self._sql.do("ROLLBACK TO alone")
+        self._sql.do("RELEASE alone")
+        if error is not None:
+            raise error
+        outer.add(notes)
+
+    def own(self, owner: str) -> bool:
+        """Try to become the one owner: by a lock that dies with the connection."""
+        if not self._is_owner:
+            self._is_owner = _lock_as_owner(self._sql)
+        return self._is_owner
+
+    def disown(self) -> None:
+        """Let another process become the owner."""
+        if self._is_owner:
+            self._is_owner = False
+            self._sql.do(_UNLOCK)
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def commit(self, commit: Commit, *, is_known: bool = False) -> None:
+        """Write one decision: the job's state, rows moved and new, a line of its history."""
+        numbers = writing.write_decisions(self._sql, [commit])
+        self._note([commit])
+        self._note_changes([commit.change] if commit.change is not None else (), numbers if is_known else None)
+
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """Write decisions of the engine here, all or none."""
+        numbers = writing.write_decisions(self._sql, commits)
+        self._note(commits)
+        self._note_changes([commit.change for commit in commits if commit.change is not None], numbers)
+
+    def _note(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            self.notes.rows += commit.moved
+            self.notes.rows += commit.new
+
+    def _note_changes(self, changes: Sequence[Change], known: Iterable[int] | None = None) -> None:
+        if known is None:
+            self.notes.touched.update(dict.fromkeys(change.job_id for change in changes))
+        else:
+            self.notes.known.update(known)
+        self.notes.changes += changes
+
+    def insert(self, job: Job) -> None:
+        """Add a job."""
+        writing.add_jobs(self._sql, [job])
+        self.notes.touched[job.id] = None
+
+    def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
+        """Add jobs of whose ids there is nothing yet, and a line of history each."""
+        writing.add_jobs(self._sql, jobs)
+        writing.write_changes(self._sql, changes)
+        self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
+        self._note_changes(changes)
+
+    def heard_of(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids of which there is a job, or the history of one."""
+        return writing.heard_of(self._sql, job_ids)
+
+    def replace(self, job: Job) -> None:
+        """Write definition and state over the version before."""
+        self._refuse_damaged(job)
+        writing.save_job(self._sql, job, job.id, job.generation)
+        self.notes.touched[job.id] = None
+
+    def rename(self, before: Job, after: Job) -> None:
+        """Write the job under another id, its history with it."""
+        self._refuse_damaged(before)
+        writing.rename(self._sql, before, after)
+        self.notes.touched.update({before.id: None, after.id: None})
+
+    def _refuse_damaged(self, job: Job) -> None:
+        if isinstance(job, DamagedJob):
+            raise StoreCorruptError(self.path, f"job {shown(job.id)} cannot be edited: {job.damage}")
+
+    def remove(self, job: Job) -> None:
+        """Delete the job's row; executions and changes stay."""
+        statement = "DELETE FROM aurora_jobs WHERE id = %s AND generation = %s AND version = %s"
+        if self._sql.do(statement, job.id, job.generation, job.version) != 1:
+            raise Stale(job.id)
+        self.notes.touched[job.id] = None
+
+    def record(self, change: Change) -> None:
+        """Add a line to the job's own history; its number tells other processes what to load anew."""
+        writing.write_changes(self._sql, [change])
+        self._note_changes([change])
+
+    def next_generation(self, job_id: str) -> int:
+        """One more than any job, execution or change of this id has."""
+        return writing.next_generation(self._sql, job_id)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def snapshot(self, job_id: str) -> Snapshot | None:
+        """The job with its open rows, as of one transaction."""
+        return self.snapshots_of([job_id])[0]
+
+    def snapshots_of(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """Those of these jobs, as of one transaction."""
+        sql = self._sql
+        with sql.steady():
+            return reading.snapshots_of(sql, self._rows, job_ids)
+
+    def nearest(self, most: int) -> Nearest:
+        """The jobs that need looking after, as of one transaction."""
+        sql = self._sql
+        with sql.steady():
+            return reading.nearest(sql, most)
+
+    def computed_with(self) -> Collection[Computed]:
+        """With what data of which zones next firings were computed."""
+        query = f"SELECT DISTINCT timezone, zone_data, schedule_type {_TO_FIRE}"
+        return [Computed(*row) for row in self._sql.find(query)]
+
+    def jobs_computed_with(self, data: Computed) -> list[str]:
+        """The ids of those jobs, what fires first first."""
+        same = "timezone = %s AND zone_data IS NOT DISTINCT FROM %s AND schedule_type = %s"
+        return [job_id for (job_id,) in self._sql.find(f"SELECT id {_TO_FIRE} AND {same} ORDER BY next_fire", *data)]
+
+    def latest(self) -> int:
+        """The latest instant at which an active job was changed, or ran."""
+        query = "SELECT max(greatest(updated, last_run)) FROM aurora_jobs WHERE status = 'active'"
+        ((instant,),) = self._sql.find(query)
+        return int(instant or 0)
+
+    def orphans(self, owner: str) -> list[tuple[Execution, int]]:
+        """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
+        return reading.orphans(self._sql, self._rows, owner)
+
+    def cancelling(self) -> Mapping[str, str]:
+        """Executions that are to be cancelled, and why."""
+        rows = self._sql.find("SELECT id, reason FROM aurora_executions WHERE status = 'cancelling'")
+        return {row[0]: row[1] for row in rows}
+
+    def job(self, job_id: str) -> Job | None:
+        """The job, or None."""
+        return next(iter(self._rows.jobs(self._sql.find(f"{SELECT_JOB} WHERE id = %s", job_id))), None)
+
+    def jobs(
+        self, status: JobStatus | None = None, tag: str | None = None, limit: int = -1, after: Job | None = None
+    ) -> list[Job]:
+        """The jobs, in the order in which they were made."""
+        return self._rows.jobs(reading.jobs(self._sql, status, tag, limit, after))
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """The execution, or None."""
+        rows = self._sql.find(f"{SELECT_EXECUTION} WHERE id = %s", execution_id)
+        return next(iter(self._rows.executions(rows)), None)
+
+    def executions(
+        self,
+        job_id: str | None = None,
+        status: ExecutionStatus | None = None,
+        limit: int = 100,
+        before: str | int | None = None,
+    ) -> list[Execution]:
+        """Executions, newest first."""
+        return self._rows.executions(reading.executions(self._sql, job_id, status, limit, before))
+
+    def is_recorded(self, job_id: str, generation: int, scheduled: int) -> bool:
+        """Whether this firing has a record."""
+        query = "SELECT 1 FROM aurora_executions WHERE job_id = %s AND generation = %s AND scheduled = %s LIMIT 1"
+        return bool(self._sql.find(query, job_id, generation, scheduled))
+
+    def recorded(self, job: Job, first: int, last: int) -> list[Execution]:
+        """The job's rows of these instants."""
+        query = f"{SELECT_EXECUTION} WHERE job_id = %s AND generation = %s AND scheduled <= %s AND last_scheduled >= %s"
+        return self._rows.executions(self._sql.find(query, job.id, job.generation, last, first))
+
+    def changes_of(self, job: Job) -> list[Change]:
+        """The job's own history."""
+        query = f"SELECT {CHANGE_COLUMNS} FROM aurora_job_changes WHERE job_id = %s AND generation = %s ORDER BY number"
+        return self._rows.changes(self._sql.find(query, job.id, job.generation))
+
+    def last_change(self) -> int:
+        """The last change's number; 0 where there is none."""
+        ((number,),) = self._sql.find("SELECT coalesce(max(number), 0) FROM aurora_job_changes")
+        return int(number)
+
+    def changes_since(self, number: int) -> tuple[int, Sequence[str]]:
+        """The last change's number, and the jobs changed after `number`, each once."""
+        query = "SELECT number, job_id FROM aurora_job_changes WHERE number > %s ORDER BY number"
+        rows = self._sql.find(query, number)
+        ids = dict.fromkeys(job_id for one, job_id in rows if one not in self._known)
+        if rows:
+            self._known = {one for one in self._known if one > rows[-1][0]}
+        return (rows[-1][0] if rows else number), list(ids)
+
+    # -- retention and backup -----------------------------------------------------------------------------------
+
+    def crowded(self, keep: int, after: str, most: int) -> tuple[list[str], str | None]:
+        """Jobs with more than `keep` rows, among the next ones."""
+        return retention.crowded(self._sql, keep, after, most)
+
+    def fired_since(self, row: str, share: int) -> list[str]:
+        """The jobs of one in `share` of the rows newer than `row`."""
+        return retention.fired_since(self._sql, row, share)
+
+    def prune_job(self, job_id: str, keep: int, most: int) -> int:
+        """Delete final rows of the job beyond the newest `keep`."""
+        return retention.prune_job(self._sql, job_id, keep, most)
+
+    def prune_before(self, instant: int, most: int) -> int:
+        """Delete what is final and older than `instant`."""
+        return retention.prune_before(self._sql, instant, most)
+
+    def backup(self, path: str) -> None:
+        """Copy the database, as it is now, to a new SQLite file, while others go on."""
+        copy_to(path, self._sql)
+
+
+def _lock_as_owner(sql: Connection) -> bool:
+    ((is_locked,),) = sql.find(f"SELECT pg_try_advisory_lock({_OWNER}, {_KEY})")
+    return bool(is_locked)
+
+
+def _place_of(url: str) -> str:
+    """The address without what nobody should read."""
+    try:
+        known = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return "postgresql://…"
+    host, port, name = (known.get(part) or "" for part in ("host", "port", "dbname"))
+    return f"postgresql://{host}{f':{port}' if port else ''}/{name}"

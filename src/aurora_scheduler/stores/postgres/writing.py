@@ -1,0 +1,97 @@
+"""How decisions and jobs are written: whatever comes together, by one statement for each kind of row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aurora_scheduler.errors import JobExistsError
+from aurora_scheduler.model import Change, Commit, Job
+from aurora_scheduler.ports import AlreadyRecorded, Fenced, Stale
+from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.statements import (
+    INSERT_CHANGES,
+    INSERT_EXECUTIONS,
+    INSERT_JOBS,
+    MOVE_EXECUTIONS,
+    SAVE_JOBS,
+    SAVE_STATES,
+)
+from aurora_scheduler.stores.rows import change_row, execution_row, job_row, moved_row, state_row
+
+__all__ = ["add_jobs", "heard_of", "next_generation", "rename", "save_job", "write_changes", "write_decisions"]
+
+_WITH_IT = ("aurora_executions", "aurora_job_changes")
+
+
+def write_decisions(sql: Connection, commits: Sequence[Commit]) -> list[int]:
+    """Write decisions; the numbers of their lines of history.
+
+    Raises `Refused` where one does not fit; what was written then has to be taken back.
+    """
+    jobs = [commit.job for commit in commits if commit.job is not None]
+    saved = [(*state_row(job), job.id, job.generation, job.version - 1) for job in jobs]
+    if sql.write(SAVE_STATES, saved) != len(saved):
+        raise Stale(_which([job.id for job in jobs]))
+    moved = [row for commit in commits for row in commit.moved]
+    if sql.write(MOVE_EXECUTIONS, [moved_row(row) for row in moved]) != len(moved):
+        raise Fenced(_which([row.id for row in moved]))
+    new = [row for commit in commits for row in commit.new]
+    if sql.write(INSERT_EXECUTIONS, [execution_row(row) for row in new]) != len(new):
+        raise AlreadyRecorded(_which([row.id for row in new]))
+    return write_changes(sql, [commit.change for commit in commits if commit.change is not None])
+
+
+def _which(ids: Sequence[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"one of {len(ids)}"
+
+
+def write_changes(sql: Connection, changes: Sequence[Change]) -> list[int]:
+    """Write lines of jobs' histories; their numbers."""
+    return [number for (number,) in sql.write_and_find(INSERT_CHANGES, [change_row(change) for change in changes])]
+
+
+def add_jobs(sql: Connection, jobs: Sequence[Job]) -> None:
+    """Add jobs. Raises `JobExistsError` where there is one of the id of the first, or, of many, of some id."""
+    if sql.write(INSERT_JOBS, [job_row(job) for job in jobs]) != len(jobs):
+        raise JobExistsError(jobs[0].id)
+
+
+def save_job(sql: Connection, job: Job, job_id: str, generation: int) -> None:
+    """Write a job over the version before it, which may have had another id. Raises `Stale`."""
+    if sql.write(SAVE_JOBS, [(*job_row(job), job_id, generation, job.version - 1)]) != 1:
+        raise Stale(job_id)
+
+
+def rename(sql: Connection, before: Job, after: Job) -> None:
+    """Write the job as `after`, and give its executions and changes the same id and generation.
+
+    Those of former jobs of the old id stay where they are. Raises `Stale` or `JobExistsError`.
+    """
+    if after.id != before.id and sql.find("SELECT 1 FROM aurora_jobs WHERE id = %s", after.id):
+        raise JobExistsError(after.id)
+    save_job(sql, after, before.id, before.generation)
+    for table in _WITH_IT:
+        statement = f"UPDATE {table} SET job_id = %s, generation = %s WHERE job_id = %s AND generation = %s"
+        sql.do(statement, after.id, after.generation, before.id, before.generation)
+
+
+def heard_of(sql: Connection, job_ids: Sequence[str]) -> set[str]:
+    """Those of the ids of which there is a job, or the history of one."""
+    query = (
+        "SELECT id FROM unnest(%s::text[]) AS asked(id)"
+        " WHERE EXISTS (SELECT 1 FROM aurora_jobs WHERE id = asked.id)"
+        " OR EXISTS (SELECT 1 FROM aurora_executions WHERE job_id = asked.id)"
+        " OR EXISTS (SELECT 1 FROM aurora_job_changes WHERE job_id = asked.id)"
+    )
+    return {job_id for (job_id,) in sql.find(query, list(job_ids))} if job_ids else set()
+
+
+def next_generation(sql: Connection, job_id: str) -> int:
+    """One more than any job, execution or change of this id has."""
+    query = (
+        "SELECT greatest((SELECT max(generation) FROM aurora_jobs WHERE id = %s),"
+        " (SELECT max(generation) FROM aurora_executions WHERE job_id = %s),"
+        " (SELECT max(generation) FROM aurora_job_changes WHERE job_id = %s))"
+    )
+    ((highest,),) = sql.find(query, job_id, job_id, job_id)
+    return int(highest or 0) + 1
