@@ -5,21 +5,23 @@ Where `AURORA_TEST_POSTGRES_URL` names a server, databases are made on that one.
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-__all__ = ["database_url"]
+__all__ = ["database_url", "end"]
 
 _numbers = count()
+#: What ends the server that was started.
+_ends: list[Callable[[], None]] = []
 _OPTIONS = "-c listen_addresses='' -c fsync=off -c max_connections=200"
 
 
@@ -48,12 +50,20 @@ def _started() -> str:
     _run(programs / "initdb", "--no-sync", "--auth=trust", "--username=aurora", "--locale=C.UTF-8", "-D", data)
     _run(programs / "pg_ctl", "-D", data, "-o", f"-k {home} {_OPTIONS}", "-l", home / "log", "-w", "start")
 
-    def end() -> None:
-        _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(home, ignore_errors=True)
-
-    atexit.register(end)
+    _ends.append(partial(_end, programs, home))
     return make_conninfo(host=str(home), user="aurora", dbname="postgres")
+
+
+def _end(programs: Path, home: Path) -> None:
+    _run(programs / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def end() -> None:
+    """End the server, if one was started. Not at the interpreter's exit: a worker of pytest's has no time then."""
+    while _ends:
+        _ends.pop()()
+    _server.cache_clear()
 
 
 def _programs() -> Path:
