@@ -166,6 +166,28 @@ def test_a_transaction_whose_connection_is_cut_has_written_nothing(said, open_st
     assert store.jobs() == [make_job()]
 
 
+def test_a_part_of_a_transaction_whose_connection_is_cut_says_so_and_nothing_of_it_is_written_alone(said, open_stores):
+    store = open_stores()
+
+    def write_part():
+        with store.savepoint():
+            store.insert(make_job("before"))
+            cut(said)
+            store.insert(make_job("then"))
+
+    def write():
+        with store.transaction():
+            with pytest.raises(StoreUnavailableError):
+                write_part()
+            store.insert(make_job("after"))
+
+    with pytest.raises(StoreUnavailableError, match="amid a transaction"):
+        write()
+    assert store.jobs() == []
+    insert(store, make_job())
+    assert store.jobs() == [make_job()]
+
+
 def test_writers_take_turns_and_readers_wait_for_nobody(open_stores):
     first, second = open_stores(), open_stores()
     reader, done = first.reader(), []

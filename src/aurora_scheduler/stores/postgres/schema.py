@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError
+from aurora_scheduler.stores.migrations import TABLES
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.faults import translated
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
-__all__ = ["KNOWN", "TABLES", "TYPES", "migrate"]
-
-TABLES = ("aurora_jobs", "aurora_executions", "aurora_job_changes")
+__all__ = ["KNOWN", "TYPES", "migrate"]
 
 #: Columns that hold numbers; all others hold texts.
 _NUMBERS = {

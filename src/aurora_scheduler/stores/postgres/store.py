@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from aurora_scheduler.errors import StoreCorruptError, StoreError, shown
+from aurora_scheduler.errors import StoreCorruptError, StoreError, StoreUnavailableError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
 from aurora_scheduler.stores.blocks import Block
@@ -50,6 +50,7 @@ class PostgresStore:
         self._is_open = False
         self._rows = RowReader(self.path)
         self._is_owner = False
+        self._is_writing = False
         #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
         self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
@@ -89,6 +90,8 @@ class PostgresStore:
         if not self._is_open:
             raise StoreError(self.path, "it is closed")
         if self._connection is None or self._connection.is_lost:
+            if self._is_writing:  # what comes next would be written without what came before
+                raise StoreUnavailableError(self.path, "the connection was lost amid a transaction")
             self._connection = None
             connection = Connection(self._url, self.path)
             if self._is_owner and not _lock_as_owner(connection):
@@ -107,21 +110,29 @@ class PostgresStore:
     def _begin(self) -> None:
         sql = self._sql
         sql.do("BEGIN")
-        sql.do(f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})")
+        try:
+            sql.do(f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._is_writing = True
 
     def _end(self, error: BaseException | None) -> None:
-        sql = self._connection
         try:
             if error is not None:
                 raise error
-            assert sql is not None
-            sql.do("COMMIT")
+            self._sql.do("COMMIT")
             self._known |= self.notes.known
         except BaseException:
             self.notes = Notes()
-            if sql is not None:  # else the connection is gone, and its transaction with it
-                sql.do_quietly("ROLLBACK")
+            self._roll_back()
             raise
+        finally:
+            self._is_writing = False
+
+    def _roll_back(self, statement: str = "ROLLBACK") -> None:
+        if self._connection is not None:  # it may be lost, and its transaction with it
+            self._connection.do_quietly(statement)
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A part of the transaction that can fail alone."""
@@ -136,10 +147,10 @@ class PostgresStore:
         outer, notes = self._outer_notes.pop(), self.notes
         self.notes = outer
         if error is not None:
-            self._sql.do("ROLLBACK TO alone")
-        self._sql.do("RELEASE alone")
-        if error is not None:
+            self._roll_back("ROLLBACK TO alone")
+            self._roll_back("RELEASE alone")
             raise error
+        self._sql.do("RELEASE alone")
         outer.add(notes)
 
     def own(self, owner: str) -> bool:
