@@ -276,7 +276,7 @@ def _meant(instant: int) -> int:
 def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
     """What owners before `owner` began and did not end is lost, and runs again where it should; what was written."""
     commits: list[Commit] = []
-    orphans = list(store.orphans(owner))
+    orphans = store.orphans(owner)
     _refuse_ahead(clock, (row for row, _ in orphans))
     for row, deaths in orphans:
         found = store.snapshot(row.job_id)

@@ -13,7 +13,6 @@ from contextlib import nullcontext
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from itertools import count
 from typing import Any, TypeVar
 
 from aurora_scheduler import commands
@@ -44,8 +43,8 @@ T = TypeVar("T")
 
 #: While so many jobs are made, Python's garbage collector waits: it would look at all of them again and again.
 _VERY_MANY = 1000
-#: So often the making of jobs is put off, since one of those that are there already is claimed ahead.
-_PATIENCE = 3
+#: For so many seconds the making of jobs is put off, since one of those that are there already is claimed ahead.
+_PATIENCE = 0.1
 #: So many jobs are read in one go, where all are asked for.
 _PAGE = 1000
 
@@ -196,8 +195,8 @@ class Scheduler:
         with collector_held() if len(jobs) > _VERY_MANY else nullcontext():
             declared = list(all_declared)
         refuse_shared_aliases(declared)
-        tries = count(1)
-        return self._write(lambda store: commands.create_jobs(store, clock, declared, waits=next(tries) <= _PATIENCE))
+        until = clock.monotonic() + _PATIENCE
+        return self._write(lambda store: commands.create_jobs(store, clock, declared, waits=clock.monotonic() < until))
 
     def job(self, job_id: str) -> Ticket[Job | None]:
         """The job, or None."""

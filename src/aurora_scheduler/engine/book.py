@@ -30,10 +30,10 @@ from aurora_scheduler.logs import about, logger
 from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
 from aurora_scheduler.rules import (
-    AHEAD,
     Step,
     decide,
     is_ahead,
+    is_near,
     is_plainly_due,
     may_be_ahead,
     pass_over,
@@ -304,7 +304,7 @@ class Book:
         job, now = entry.job, self.clock.now()
         if job.next_fire is None or job.next_due is None:
             return Commit(job=stepped(job))
-        if now < job.next_due <= now + AHEAD:  # its claim was made ahead
+        if is_near(job.next_due, now):  # its claim was made ahead
             now = job.next_due
         first = job.next_fire
         records = await self.writer.read(lambda store: store.recorded(job, first, max(first, now))).wait()

@@ -130,7 +130,7 @@ class Entry:
     @property
     def is_idle(self) -> bool:
         """Whether nothing of the job runs, and nothing waits."""
-        return not (self.waiting or self.attempts or self.claiming or self.unanswered)
+        return not (self.waiting or self.is_busy)
 
     def running(self) -> list[Execution]:
         """The attempts that run here, as they were claimed."""

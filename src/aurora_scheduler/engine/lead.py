@@ -15,8 +15,6 @@ __all__ = ["Lead"]
 _UP, _DOWN = 4, 64
 #: And so many times as much is reckoned with.
 _MARGIN = 2
-
-
 #: The longest lead, in microseconds: what is claimed with another is so further ahead, and not beyond `rules.AHEAD`.
 _MOST = AHEAD * 3 // 5
 

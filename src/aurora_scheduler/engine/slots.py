@@ -14,7 +14,7 @@ from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.ports import Clock
-from aurora_scheduler.rules import AHEAD
+from aurora_scheduler.rules import is_near
 
 __all__ = ["Place", "Slots"]
 
@@ -108,7 +108,7 @@ class Slots:
         now = self._clock.now()
         while self._free > 0 and self._queue:
             due, _, place = self._queue[0]
-            if 0 < due - now <= AHEAD and self._free <= self._kept and place.is_wanted:
+            if is_near(due, now) and self._free <= self._kept and place.is_wanted:
                 self._call_when(due, now)
                 break
             heapq.heappop(self._queue)

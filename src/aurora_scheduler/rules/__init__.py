@@ -30,6 +30,7 @@ from aurora_scheduler.rules.deciding import (
     Step,
     decide,
     is_ahead,
+    is_near,
     is_plainly_due,
     may_be_ahead,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "following",
     "is_ahead",
     "is_free",
+    "is_near",
     "is_outdated",
     "is_plainly_due",
     "may_be_ahead",

@@ -33,7 +33,19 @@ from aurora_scheduler.rules.overlap import (
 from aurora_scheduler.rules.timing import coming, schedule_of
 from aurora_scheduler.values import replace
 
-__all__ = ["AHEAD", "Claim", "Record", "Rest", "Sleep", "Step", "decide", "is_ahead", "is_plainly_due", "may_be_ahead"]
+__all__ = [
+    "AHEAD",
+    "Claim",
+    "Record",
+    "Rest",
+    "Sleep",
+    "Step",
+    "decide",
+    "is_ahead",
+    "is_near",
+    "is_plainly_due",
+    "may_be_ahead",
+]
 
 #: A firing may be claimed so many microseconds ahead of its instant, as if that had come, at most. Its callback begins
 #: when it has.
@@ -145,12 +157,18 @@ def may_be_ahead(job: Job) -> bool:
     return job.policies.delivery == "at_least_once" and job.policies.misfire != "skip"
 
 
-def is_ahead(execution: Execution, now: int) -> bool:
-    """Whether the execution is claimed ahead of an instant that has yet to come.
+def is_near(instant: int, now: int) -> bool:
+    """Whether an instant has yet to come, and is so near that what is due then may be claimed already.
 
-    Where it is further ahead than any is claimed, the clock was set back, and nobody waits for that.
+    Where what is claimed is further ahead, the clock was set back, and nobody waits for that.
     """
-    return execution.status is ExecutionStatus.RUNNING and 0 < (execution.started or 0) - now <= AHEAD
+    return 0 < instant - now <= AHEAD
+
+
+def is_ahead(execution: Execution, now: int) -> bool:
+    """Whether the execution is claimed ahead of an instant that has yet to come."""
+    running, started = execution.status is ExecutionStatus.RUNNING, execution.started
+    return running and started is not None and is_near(started, now)
 
 
 def _step_at_rest(job: Job, waiting: Sequence[Execution], running: Sequence[Execution], now: int, owner: str) -> Step:

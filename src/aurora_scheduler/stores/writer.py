@@ -208,7 +208,7 @@ class ThreadedWriter:
         return (self._writes if self._reader is None else self._reads).call(work)
 
     def close(self) -> None:
-        """Take no more work; `run` returns when what is queued is done."""
+        """Take no more work; `run` returns when what is queued is done, but for what was put off: that fails."""
         self._writes.close()
         self._reads.close()
 
