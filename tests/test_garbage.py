@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from aurora_scheduler import garbage
-from aurora_scheduler.garbage import CollectorHold, collector_held
+from aurora_scheduler.garbage import CollectorHold, SeldomCollected, collector_held
 
 
 class Knot:
@@ -20,9 +20,12 @@ class Knot:
 
 @pytest.fixture(autouse=True)
 def collector():
+    usual = gc.get_threshold()
+    gc.set_threshold(2000, 10, 10)
     gc.enable()
     yield
     gc.enable()
+    gc.set_threshold(*usual)
 
 
 @pytest.fixture
@@ -69,3 +72,39 @@ def test_in_a_long_hold_much_is_collected(knot):
     assert not gc.isenabled(), "it is still held"
     hold.end()
     assert kept
+
+
+def test_what_is_older_is_looked_at_more_seldom_and_what_is_new_as_ever():
+    seldom = SeldomCollected()
+    seldom.begin()
+    assert gc.get_threshold() == (2000, 200, 10)
+    seldom.end()
+    assert gc.get_threshold() == (2000, 10, 10)
+
+
+@pytest.mark.parametrize("told", [(2000, 500, 10), (500, 0, 0), (0, 0, 0)])
+def test_a_program_that_has_it_looked_at_more_seldom_still_or_never_is_left_alone(told):
+    gc.set_threshold(*told)
+    seldom = SeldomCollected()
+    seldom.begin()
+    told_then = gc.get_threshold()
+    seldom.end()
+    assert told_then == gc.get_threshold() == told
+
+
+def test_what_a_program_says_meanwhile_stands():
+    seldom = SeldomCollected()
+    seldom.begin()
+    gc.set_threshold(700, 20, 5)
+    seldom.end()
+    assert gc.get_threshold() == (700, 20, 5)
+
+
+def test_two_that_have_it_looked_at_more_seldom_leave_it_as_it_was_in_either_order():
+    for order in (1, -1):
+        both = [SeldomCollected(), SeldomCollected()]
+        for each in both:
+            each.begin()
+        for each in both[::order]:
+            each.end()
+        assert gc.get_threshold() == (2000, 10, 10)

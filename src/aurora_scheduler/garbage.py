@@ -1,4 +1,4 @@
-"""Python's garbage collector, held for a moment while thousands of tasks are made, or thousands of jobs come due.
+"""Python's garbage collector, held a moment while thousands of tasks are made, or come due; or kept from what is old.
 
 Each full collection looks at all objects there are, and many objects that come into being are what sets it off: with
 ten thousand tasks that is a sixth of the time, with thirty thousand a quarter. What is made then dies without it.
@@ -10,11 +10,13 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["CollectorHold", "collector_held"]
+__all__ = ["CollectorHold", "SeldomCollected", "collector_held"]
 
 
 #: So many objects may be garbage without harm: some tens of megabytes.
 _MUCH = 200_000
+#: After so many collections of what is new, what has outlived one is looked at, rather than after ten.
+_SELDOM = 200
 
 
 class CollectorHold:
@@ -39,6 +41,30 @@ class CollectorHold:
         if self._is_held:
             self._is_held = False
             gc.enable()
+
+
+class SeldomCollected:
+    """While it is begun, what has outlived its first collection is looked at a twentieth as often as is usual.
+
+    What has just come into being is collected as ever. Where the program has said otherwise, or says so meanwhile, that
+    stands.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[int, int, int] | None = None
+
+    def begin(self) -> None:
+        """From now on."""
+        young, middle, old = gc.get_threshold()
+        if 0 < middle < _SELDOM:
+            self._before = (young, middle, old)
+            gc.set_threshold(young, _SELDOM, old)
+
+    def end(self) -> None:
+        """As it was before."""
+        before, self._before = self._before, None
+        if before is not None and gc.get_threshold() == (before[0], _SELDOM, before[2]):
+            gc.set_threshold(*before)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
+from aurora_scheduler.engine.pace import Pace
 from aurora_scheduler.engine.patience import AWAY, until_there
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
@@ -92,6 +93,8 @@ class Book:
         self.alarms = alarms
         #: For what is claimed ahead.
         self.early_alarms = Alarms(clock, lead.seconds)
+        #: How many decisions are written.
+        self.pace = Pace(clock)
         self.attempts: dict[str, Attempt] = {}
         self.last_change = 0
         #: The attempts that have ended while the store is away.
@@ -249,6 +252,7 @@ class Book:
         # All that was decided in the same instant, so that it is written together.
         decisions, self._outbox = self._outbox, []
         self.writer.decide(decisions)
+        self.pace.note(len(decisions))
 
     def apply(self, entry: Entry, commit: Commit) -> None:
         """Bring a decision that is written into the book."""

@@ -205,6 +205,7 @@ class Engine:
         keeping.start_soon(keeper.follow_changes, self.book)
         if not self.settings.inline:
             keeping.start_soon(keeper.hold_collector, self.book)
+            keeping.start_soon(keeper.spare_collector, self.book)
         await admit_first(self.book)
         await admit(self.book)
         await self._see_whether_set_back()

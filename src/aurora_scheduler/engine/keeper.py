@@ -11,13 +11,21 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.engine.rewinding import rewind
-from aurora_scheduler.garbage import CollectorHold
+from aurora_scheduler.garbage import CollectorHold, SeldomCollected
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Clock, Store
 from aurora_scheduler.rules import CORRECTION
 
-__all__ = ["follow_changes", "follow_others", "hold_collector", "keep_history", "retry_unresolved", "watch_clock"]
+__all__ = [
+    "follow_changes",
+    "follow_others",
+    "hold_collector",
+    "keep_history",
+    "retry_unresolved",
+    "spare_collector",
+    "watch_clock",
+]
 
 _log = logger("keeper")
 
@@ -33,6 +41,8 @@ _LOOK_EVERY = 86_400.0
 #: While very many jobs come due, what has come into being is looked at every so many seconds, and what is older not;
 #: after as many turns at most whatever there is, for so long.
 _YOUNG, _LONGEST_HOLD, _NOT_HELD = 2.0, 5, 0.02
+#: For how many seconds it is kept from what is older when very many jobs fire; and on, as long as they do.
+_SPARED = 10.0
 
 
 async def follow_changes(book: Book) -> None:
@@ -81,6 +91,23 @@ async def hold_collector(book: Book) -> None:
     finally:
         look_out(None)
         hold.end()
+
+
+async def spare_collector(book: Book) -> None:
+    """As long as very many jobs fire, have Python's garbage collector look at what is not quite new more seldom.
+
+    Each firing replaces a little of what its job had, and where thousands do, to look at that holds up all of them.
+    """
+    spared = SeldomCollected()
+    try:
+        while True:
+            await book.pace.until_quick()
+            spared.begin()
+            while book.pace.look_anew():  # noqa: ASYNC110 - not when there was none, but whether
+                await trio.sleep(_SPARED)
+            spared.end()
+    finally:
+        spared.end()
 
 
 async def retry_unresolved(book: Book, every: float) -> None:
