@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
+from aurora_scheduler.errors import StoreUnavailableError
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.tickets import Ticket
 
@@ -19,6 +20,7 @@ __all__ = [
     "Computed",
     "Decision",
     "Fenced",
+    "InDoubt",
     "Nearest",
     "NotYet",
     "Notes",
@@ -145,6 +147,10 @@ class NotYet(Exception):
     def __init__(self, wait: int) -> None:
         super().__init__(wait)
         self.wait = wait
+
+
+class InDoubt(StoreUnavailableError):
+    """The connection was lost before the answer to a commit: whether it took effect is not known."""
 
 
 class Decision(NamedTuple):

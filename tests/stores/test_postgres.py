@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import psycopg
 import pytest
+import trio
 
-from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreError, StoreUnavailableError
+from aurora_scheduler.clock import SystemClock
+from aurora_scheduler.errors import (
+    ForeignTablesError,
+    NewerSchemaError,
+    OptionError,
+    StoreError,
+    StoreUnavailableError,
+)
 from aurora_scheduler.model import Commit
+from aurora_scheduler.ports import InDoubt
+from aurora_scheduler.stores import ThreadedWriter
 from aurora_scheduler.stores.postgres import PostgresStore
 from aurora_scheduler.stores.postgres.schema import KNOWN
 from stores.cluster import database_url
 from stores.making import add, insert, make_execution, make_job
+from stores.proxy import Proxy
 
 
 @pytest.fixture
@@ -221,3 +233,137 @@ def test_where_nobody_answers_that_is_said_and_the_password_is_not(address):
     with pytest.raises(StoreError) as caught:
         store.open()
     assert "s3cret" not in f"{caught.value} {store!r}"
+
+
+def test_where_the_address_is_none_that_is_said_where_it_is_given_and_the_password_is_not():
+    for address in (
+        "postgresql://me:s3cret@[::1/jobs",
+        "postgresql://me:s3cret@host/jobs?fo=1",
+        "postgres://s3:cr@et@host",
+    ):
+        with pytest.raises(OptionError, match=r"database='postgresql://…'.*it must be like") as caught:
+            PostgresStore(address)
+        assert "cret" not in str(caught.value)
+        assert "et@host" not in str(caught.value)
+
+
+# A commit that is not answered ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(url):
+    with Proxy(url) as made:
+        yield made
+
+
+@pytest.fixture
+def far_store(proxy):
+    store = PostgresStore(proxy.url)
+    store.open()
+    yield store
+    store.close()
+
+
+def test_a_commit_that_took_effect_and_was_not_answered_is_known_to_have_taken_effect(proxy, far_store):
+    proxy.lose_the_next_commit(arrives=True)
+    insert(far_store, make_job())
+    assert far_store.notes.touched == {"nightly": None}
+    assert far_store.jobs() == [make_job()]
+
+
+def test_a_commit_that_did_not_arrive_has_written_nothing_and_may_be_made_again(proxy, far_store):
+    proxy.lose_the_next_commit(arrives=False)
+    with pytest.raises(StoreUnavailableError) as caught:
+        insert(far_store, make_job())
+    assert not isinstance(caught.value, InDoubt)
+    assert far_store.jobs() == []
+    insert(far_store, make_job())
+    assert far_store.jobs() == [make_job()]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_where_the_server_stays_away_it_is_not_known_and_said(proxy, far_store, monkeypatch, arrives):
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.store._TRIES", 2)
+
+    def shut():
+        proxy.is_shut = True
+
+    proxy.lose_the_next_commit(arrives=arrives, then=shut)
+    with pytest.raises(InDoubt, match="whether it took effect is not known"):
+        insert(far_store, make_job())
+    proxy.is_shut = False
+    assert far_store.jobs() == [make_job()] * arrives
+
+
+@pytest.mark.trio
+async def test_what_may_have_been_written_is_not_written_again(proxy, far_store, monkeypatch):
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.store._TRIES", 2)
+    far_store.close()
+    calls = []
+
+    def write(store):
+        calls.append("once")
+        store.insert(make_job("one"))
+
+    async with trio.open_nursery() as nursery:
+        writer = ThreadedWriter(far_store, lambda notes: None, SystemClock())
+        await nursery.start(writer.run)
+        proxy.lose_the_next_commit(arrives=True, then=lambda: setattr(proxy, "is_shut", True))
+        with pytest.raises(InDoubt):
+            await writer.write(write).wait()
+        proxy.is_shut = False
+        assert await writer.read(lambda store: [job.id for job in store.jobs()]).wait() == ["one"]
+        writer.close()
+    assert calls == ["once"]
+
+
+def test_a_transaction_in_which_a_statement_has_failed_does_not_seem_to_be_committed(open_stores):
+    store = open_stores()
+    insert(store, make_job())
+
+    def write():
+        with store.transaction():
+            store.insert(make_job("other"))
+            with suppress(StoreError):
+                store._sql.do("SELECT 1 / 0")
+
+    with pytest.raises(StoreError, match="undone"):
+        write()
+    assert store.jobs() == [make_job()]
+
+
+def test_an_owner_whose_lost_connection_the_server_has_not_noticed_goes_on(proxy, far_store, open_stores):
+    far_store.own("far")
+    proxy.cut_clients()
+    with pytest.raises(StoreUnavailableError):
+        insert(far_store, make_job())
+    insert(far_store, make_job())
+    assert far_store.own("far")
+    assert not open_stores().own("near")
+
+
+# Durability -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("durability", "must_last", "waits"), [("full", False, "on"), ("normal", False, "off"), ("normal", True, "on")]
+)
+def test_a_commit_waits_for_the_disk_as_is_asked_for(url, monkeypatch, durability, must_last, waits):
+    store = PostgresStore(url, durability=durability)
+    store.open()
+    told, commit = [], store._sql.commit
+
+    def tell_and_commit():
+        told.extend(store._sql.find("SHOW synchronous_commit"))
+        commit()
+
+    monkeypatch.setattr(store._sql, "commit", tell_and_commit)
+    with store.transaction():
+        store.commit(Commit(job=None, new=(make_execution(1),), must_last=must_last))
+    store.close()
+    assert told == [(waits,)]
+
+
+def test_another_durability_is_refused(url):
+    with pytest.raises(OptionError, match=r'durability=.*must be "full" or "normal"'):
+        PostgresStore(url, durability="fast")

@@ -389,14 +389,6 @@ def test_a_database_is_named_by_path_or_url(given, path):
     assert store.in_memory == (path == ":memory:")
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "PostgreSQL"])
-def test_postgresql_is_refused_without_telling_the_password(scheme):
-    with pytest.raises(StoreError, match="PostgreSQL is not supported yet") as refused:
-        open_store(f"{scheme}://me:hunter2@host/jobs")
-    assert "hunter2" not in str(refused.value)
-    assert "sqlite:///" in str(refused.value)
-
-
 @pytest.mark.parametrize("url", ["mysql://host/jobs", "http://example.org/jobs.db", "redis://", "file://jobs.db"])
 def test_another_kind_of_database_is_refused_with_what_is_accepted(url):
     with pytest.raises(StoreError, match=r"there is no store for .*accepted: .*sqlite:///"):

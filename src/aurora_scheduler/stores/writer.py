@@ -24,7 +24,7 @@ from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailab
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.ports import Clock, Decision, Notes, NotYet, Store
+from aurora_scheduler.ports import Clock, Decision, InDoubt, Notes, NotYet, Store
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -273,11 +273,12 @@ class ThreadedWriter:
                 answers = do(self._store, group)
         except BaseException as error:
             is_locked = isinstance(error, StoreUnavailableError) and not has_begun  # for all alike, and after a wait
-            if alone or is_locked:
+            if alone or is_locked or isinstance(error, InDoubt):  # what may have been written is not written again
                 self.trouble = str(error) if isinstance(error, StoreError) else None
                 for piece in group:
                     _fail(piece, error)
-            return alone or is_locked
+                return True
+            return False
         self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
         self._on_commit(notes)

@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
+from aurora_scheduler.errors import StoreError
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.postgres.faults import translated
 from aurora_scheduler.stores.postgres.texts import held, said
@@ -18,6 +20,24 @@ __all__ = ["Connection"]
 
 #: So many rows of very many are read at a time.
 _PART = 2000
+#: Where the address says nothing else: in seconds, and `tcp_user_timeout` in milliseconds. A network that is cut says
+#: nothing of it, and by itself the kernel waits for many minutes.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "aurora_scheduler",
+}
+#: The same for the server's end, so that it lets go of what a process had that it cannot reach; how long to wait for
+#: what another process has locked; and how long a process may stand still amid a transaction before it is undone.
+_SETTINGS = (
+    "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'),"
+    " ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000'), ('lock_timeout', '5000'),"
+    " ('idle_in_transaction_session_timeout', '10000')) AS told (name, value)"
+)
+_IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
 class Connection:
@@ -26,10 +46,16 @@ class Connection:
     def __init__(self, url: str, place: str) -> None:
         self._place = place
         with translated(place):
+            told: dict[str, Any] = _PATIENCE | conninfo_to_dict(url)
             #: psycopg's own.
-            self.sql: psycopg.Connection[Any] = psycopg.connect(
-                url, autocommit=True, application_name="aurora_scheduler"
-            )
+            self.sql: psycopg.Connection[Any] = psycopg.connect(autocommit=True, **told)
+            try:
+                self.sql.execute(_SETTINGS)
+                #: Which of all connections that the server has ever had it is: its process there, and since when.
+                self.identity = said(self.sql.execute(_IDENTITY))[0]
+            except BaseException:
+                self.sql.close()
+                raise
         self._is_steady = False
 
     @property
@@ -42,10 +68,23 @@ class Connection:
         with translated(self._place):
             self.sql.close()
 
+    def end(self, identity: Row) -> None:
+        """End another connection, of which the server may not have noticed yet that nobody is at its other end."""
+        self.find(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE (pid, backend_start::text) = (%s, %s)",
+            *identity,
+        )
+
     def do(self, statement: str, *values: object) -> int:
         """Say a statement; how many rows it wrote."""
         with translated(self._place):
             return self.sql.execute(statement.encode(), [_held(value) for value in values] or None).rowcount
+
+    def commit(self) -> None:
+        """Commit the transaction. Raises `StoreError` where a statement of it has failed: then it is undone."""
+        with translated(self._place):
+            if self.sql.execute("COMMIT").statusmessage != "COMMIT":
+                raise StoreError(self._place, "the transaction was undone, since a statement in it had failed")
 
     def do_quietly(self, statement: str) -> None:
         """The same, where it does not matter whether it can be said."""

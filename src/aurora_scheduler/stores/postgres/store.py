@@ -7,15 +7,16 @@ without gaps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from aurora_scheduler.errors import StoreCorruptError, StoreError, StoreUnavailableError, shown
+from aurora_scheduler.errors import OptionError, StoreCorruptError, StoreError, StoreUnavailableError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
+from aurora_scheduler.ports import Computed, InDoubt, Nearest, Notes, Snapshot, Stale
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
@@ -31,17 +32,30 @@ __all__ = ["PostgresStore"]
 _OWNER, _WRITER = 0x61756F, 0x617577
 _KEY = "'aurora_jobs'::regclass::oid::int"
 _UNLOCK = f"SELECT pg_advisory_unlock({_OWNER}, {_KEY})"
+_LOCK_WRITER = f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})"
+_AS = 'it must be like "postgresql://user:password@host:5432/name", with %40 for an @ in the password'
+#: How often, and how many seconds apart, what may take a moment is tried: a server that starts anew, or lets go of what
+#: a connection had that is lost.
+_TRIES, _PAUSE = 15, 0.2
 
 _TO_FIRE = "FROM aurora_jobs WHERE status != 'finished' AND next_fire IS NOT NULL"
 
 
 class PostgresStore:
-    """Jobs, executions and job changes in a PostgreSQL database. See `aurora_scheduler.ports.Store` for the verbs."""
+    """Jobs, executions and job changes in a PostgreSQL database. See `aurora_scheduler.ports.Store` for the verbs.
+
+    `durability` is "full" (a commit is answered as the server's `synchronous_commit` says) or "normal" (a crash of the
+    server may take back the last ones; the claims of jobs that run at most once are as with "full").
+    """
 
     in_memory = False
 
-    def __init__(self, url: str, *, reads: bool = False) -> None:
+    def __init__(self, url: str, *, durability: str = "full", reads: bool = False) -> None:
+        if durability not in ("full", "normal"):
+            raise OptionError("durability", durability, 'must be "full" or "normal"')
         self._url = url
+        self._durability = durability
+        self._must_last = False
         #: What it is called where people read it: without a password.
         self.path = _place_of(url)
         self.notes = Notes()
@@ -51,6 +65,8 @@ class PostgresStore:
         self._rows = RowReader(self.path)
         self._is_owner = False
         self._is_writing = False
+        #: Which transaction is being written: by its number the server knows what became of it.
+        self._transaction = ""
         #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
         self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
@@ -74,7 +90,7 @@ class PostgresStore:
 
     def reader(self) -> PostgresStore:
         """A connection for another thread to read with."""
-        return PostgresStore(self._url, reads=True)
+        return PostgresStore(self._url, durability=self._durability, reads=True)
 
     def close(self) -> None:
         """Let go of the connection, and with it of the owner's lock."""
@@ -92,14 +108,23 @@ class PostgresStore:
         if self._connection is None or self._connection.is_lost:
             if self._is_writing:  # what comes next would be written without what came before
                 raise StoreUnavailableError(self.path, "the connection was lost amid a transaction")
-            self._connection = None
-            connection = Connection(self._url, self.path)
-            if self._is_owner and not _lock_as_owner(connection):
-                self._is_owner = False
-                connection.close()
-                raise StoreError(self.path, "the connection was lost, and another scheduler has become its owner since")
-            self._connection = connection
+            self._reconnect()
+            assert self._connection is not None
         return self._connection
+
+    def _reconnect(self) -> None:
+        lost, self._connection = self._connection, None
+        connection = Connection(self._url, self.path)
+        try:
+            if lost is not None:  # which the server may not have noticed
+                connection.end(lost.identity)
+            if self._is_owner and not _patiently(lambda: _lock_as_owner(connection)):
+                self._is_owner = False
+                raise StoreError(self.path, "the connection was lost, and another scheduler has become its owner since")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
     # -- transactions and ownership -----------------------------------------------------------------------------
 
@@ -111,17 +136,19 @@ class PostgresStore:
         sql = self._sql
         sql.do("BEGIN")
         try:
-            sql.do(f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})")
+            ((self._transaction, _),) = sql.find(f"SELECT pg_current_xact_id()::text, ({_LOCK_WRITER})::text")
+            if self._durability != "full":
+                sql.do("SET LOCAL synchronous_commit = off")
         except BaseException:
             self._roll_back()
             raise
-        self._is_writing = True
+        self._is_writing, self._must_last = True, False
 
     def _end(self, error: BaseException | None) -> None:
         try:
             if error is not None:
                 raise error
-            self._sql.do("COMMIT")
+            self._commit()
             self._known |= self.notes.known
         except BaseException:
             self.notes = Notes()
@@ -129,6 +156,39 @@ class PostgresStore:
             raise
         finally:
             self._is_writing = False
+
+    def _commit(self) -> None:
+        sql = self._sql
+        if self._must_last and self._durability != "full":
+            sql.do("SET LOCAL synchronous_commit = on")
+        try:
+            sql.commit()
+        except StoreUnavailableError as error:
+            if not sql.is_lost:
+                raise
+            self._is_writing = False
+            if not self._has_committed(error):
+                raise
+
+    def _has_committed(self, lost: StoreUnavailableError) -> bool:
+        """Whether a commit took effect that was not answered: the server knows. Raises `InDoubt` where it is away."""
+        status = ""
+
+        def ask() -> bool:
+            nonlocal status
+            try:
+                sql = self._sql
+                with sql.steady():
+                    sql.find(_LOCK_WRITER)  # free when it has ended, in whichever way
+                    status = str(sql.find("SELECT pg_xact_status(%s::xid8)", self._transaction)[0][0])
+            except StoreUnavailableError:
+                return False
+            return True
+
+        if _patiently(ask):
+            return status == "committed"
+        told = "the connection was lost before a commit was answered; whether it took effect is not known"
+        raise InDoubt(self.path, told) from lost
 
     def _roll_back(self, statement: str = "ROLLBACK") -> None:
         if self._connection is not None:  # it may be lost, and its transaction with it
@@ -181,6 +241,7 @@ class PostgresStore:
 
     def _note(self, commits: Iterable[Commit]) -> None:
         for commit in commits:
+            self._must_last = self._must_last or commit.must_last
             self.notes.rows += commit.moved
             self.notes.rows += commit.new
 
@@ -359,16 +420,28 @@ class PostgresStore:
         copy_to(path, self._sql)
 
 
+def _patiently(is_done: Callable[[], bool]) -> bool:
+    """Try until it is done, for a few seconds; whether it is."""
+    for _ in range(_TRIES):
+        if is_done():
+            return True
+        threading.Event().wait(_PAUSE)
+    return is_done()
+
+
 def _lock_as_owner(sql: Connection) -> bool:
     ((is_locked,),) = sql.find(f"SELECT pg_try_advisory_lock({_OWNER}, {_KEY})")
     return bool(is_locked)
 
 
 def _place_of(url: str) -> str:
-    """The address without what nobody should read."""
+    """The address without what nobody should read. Raises `OptionError` where it is none, and tells nothing of it."""
     try:
         known = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        return "postgresql://…"
-    host, port, name = (known.get(part) or "" for part in ("host", "port", "dbname"))
+    except psycopg.ProgrammingError as error:
+        what = str(error).split(': "')[0].strip()  # what follows is the address, or a part of it
+        raise OptionError("database", "postgresql://…", f"{what}; {_AS}") from None
+    host, port, name = (str(known.get(part) or "") for part in ("host", "port", "dbname"))
+    if "@" in host:
+        raise OptionError("database", "postgresql://…", f"there is a second @ before the host's name; {_AS}")
     return f"postgresql://{host}{f':{port}' if port else ''}/{name}"

@@ -1,0 +1,136 @@
+"""A way to a PostgreSQL server that can be cut: between the two ends, at one of them, or in the midst of a COMMIT."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+__all__ = ["Proxy"]
+
+_MUCH = 65_536
+
+
+class Proxy:
+    """Listens on loopback, in a thread, and passes on what it hears."""
+
+    def __init__(self, url: str) -> None:
+        self._target = conninfo_to_dict(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = make_conninfo(url, host="127.0.0.1", port=self._listener.getsockname()[1])
+        #: Both ends of each connection: ours to the client, ours to the server.
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._waker, self._woken = socket.socketpair()
+        self._gate = threading.Lock()
+        #: Whether nobody is let in.
+        self.is_shut = False
+        #: Whether nothing is passed on, and nobody told.
+        self.is_silent = False
+        #: Called with what a client says that commits, instead of passing it on.
+        self._on_commit: Callable[[bytes, socket.socket, socket.socket], None] | None = None
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __enter__(self) -> Proxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self._waker.send(b".")
+        self._thread.join()
+        self.cut()
+        for each in (self._listener, self._waker, self._woken):
+            each.close()
+
+    def cut(self) -> None:
+        """Reset all connections, at both ends."""
+        with self._gate:
+            for pair in self._pairs:
+                for end in pair:
+                    _reset(end)
+            self._pairs.clear()
+
+    def cut_clients(self) -> None:
+        """Reset the clients' ends; the server does not notice."""
+        with self._gate:
+            for client, _ in self._pairs:
+                _reset(client)
+
+    def lose_the_next_commit(self, *, arrives: bool, then: Callable[[], object] = lambda: None) -> None:
+        """Cut the connection in the next COMMIT: before it arrives, or when it is carried out, before that is told."""
+
+        def lose(said: bytes, client: socket.socket, server: socket.socket) -> None:
+            self._on_commit = None
+            if arrives:
+                server.sendall(said)
+                server.recv(_MUCH)
+            then()
+            with self._gate:
+                self._pairs.remove((client, server))
+            _reset(client)
+            _reset(server)
+
+        self._on_commit = lose
+
+    def _run(self) -> None:
+        while not self._is_over:
+            with self._gate:
+                self._pairs = [pair for pair in self._pairs if pair[1].fileno() >= 0]
+                ends = {} if self.is_silent else _ways(self._pairs)
+            ready, _, _ = select.select([self._listener, self._woken, *ends], [], [], 0.05)
+            for each in ready:
+                if each is self._listener:
+                    self._let_in()
+                elif each in ends:
+                    self._pass_on(each, *ends[each])
+
+    def _let_in(self) -> None:
+        client, _ = self._listener.accept()
+        if self.is_shut:
+            _reset(client)
+            return
+        host, port = str(self._target.get("host") or "localhost"), str(self._target.get("port") or 5432)
+        if host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(Path(host, f".s.PGSQL.{port}")))
+        else:
+            server = socket.create_connection((host, int(port)))
+        with self._gate:
+            self._pairs.append((client, server))
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, is_client: bool) -> None:
+        try:
+            said = source.recv(_MUCH)
+            if is_client and b"COMMIT" in said and self._on_commit is not None:
+                self._on_commit(said, source, sink)
+            elif said:
+                sink.sendall(said)
+            else:
+                self._end(source, sink)
+        except OSError:
+            self._end(source, sink)
+
+    def _end(self, source: socket.socket, sink: socket.socket) -> None:
+        with self._gate:
+            self._pairs = [pair for pair in self._pairs if source not in pair]
+        source.close()
+        sink.close()
+
+
+def _ways(pairs: list[tuple[socket.socket, socket.socket]]) -> dict[socket.socket, tuple[socket.socket, bool]]:
+    """Where what each end says is to go, and whether a client says it."""
+    ways = {client: (server, True) for client, server in pairs if client.fileno() >= 0}
+    return ways | {server: (client, False) for client, server in pairs if client.fileno() >= 0}
+
+
+def _reset(end: socket.socket) -> None:
+    if end.fileno() >= 0:
+        if end.family != socket.AF_UNIX:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end.close()
