@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import cluster
 from support.zones import Zones
 
 # No deadlines and no complaint about slowness: a test machine pauses when it likes, and a test that waits for facts
@@ -35,3 +36,16 @@ def zones(tmp_path: Path) -> Iterator[Zones]:
     """Time zones of the test's own, which can change and vanish."""
     with Zones(tmp_path / "zoneinfo") as zones:
         yield zones
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _server_ends() -> Iterator[None]:
+    """The PostgreSQL server that a test may have started goes with the last of them."""
+    yield
+    cluster.end()
+
+
+@pytest.fixture
+def url() -> str:
+    """The address of an empty PostgreSQL database."""
+    return cluster.database_url()

@@ -1,4 +1,4 @@
-"""The parent: has victims live and die on one file, keeps what each left behind, and has it checked."""
+"""The parent: has victims live and die on one database, keeps what each left behind, and has it checked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import aurora_scheduler
 from faults.cradle import Cradle
 from faults.journal import Journal
+from support import cluster
 
 __all__ = ["Life", "NeverThereError", "Victim"]
 
@@ -30,12 +31,14 @@ class NeverThereError(AssertionError):
 
 @dataclass
 class Life:
-    """One database file, over several generations of processes. A context: at its end none of them is left."""
+    """One database, over several generations of processes. A context: at its end none of them is left."""
 
     directory: Path
     seed: int = 0
     delivery: str = "at_least_once"
     facade: str = "asyncio"
+    url: str | None = None
+    """Of a database on a server; else it is a file."""
     generations: int = 0
     named_kills: int = 0
     random_kills: int = 0
@@ -143,6 +146,9 @@ class Life:
         self.deaths.append(death)
         kept = self.directory / f"{self.generations:03}"
         kept.mkdir()
+        if self.url is not None:
+            cluster.copy_tables(self.url, kept / "jobs.db")
+            return
         for suffix in ("", "-wal"):
             file = Path(f"{self.database}{suffix}")
             if file.exists():
@@ -158,7 +164,7 @@ class Victim:
         self.name = name
         self._said = life.directory / f"errors-{life.generations + 1:03}-{name}-{len(life.deaths)}.txt"
         told = {
-            "VICTIM_DATABASE": str(life.database),
+            "VICTIM_DATABASE": life.url or str(life.database),
             "VICTIM_JOURNAL": str(life.journal),
             "VICTIM_NAME": name,
             "VICTIM_FACADE": life.facade,

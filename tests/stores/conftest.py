@@ -7,15 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from aurora_scheduler.ports import Store
-from stores import cluster
 from stores.making import STORES
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _server_ends() -> Iterator[None]:
-    """The PostgreSQL server that a test may have started goes with the last of them."""
-    yield
-    cluster.end()
 
 
 @pytest.fixture(params=STORES)

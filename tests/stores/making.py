@@ -29,7 +29,7 @@ from aurora_scheduler.model import (
 from aurora_scheduler.ports import Snapshot, Store
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.postgres import PostgresStore
-from stores.cluster import database_url
+from support.cluster import database_url
 
 #: Some instant, in 2033: the tests' present.
 NOW = 2_000_000_000_000_000

@@ -22,14 +22,8 @@ from aurora_scheduler.ports import InDoubt
 from aurora_scheduler.stores import ThreadedWriter
 from aurora_scheduler.stores.postgres import PostgresStore
 from aurora_scheduler.stores.postgres.schema import KNOWN
-from stores.cluster import database_url
 from stores.making import add, insert, make_execution, make_job
-from stores.proxy import Proxy
-
-
-@pytest.fixture
-def url() -> str:
-    return database_url()
+from support.proxy import Proxy
 
 
 @pytest.fixture
@@ -136,11 +130,7 @@ def test_an_owner_whose_connection_is_cut_is_the_owner_no_longer(said, open_stor
     first, second = open_stores(), open_stores()
     first.own("first")
     cut(said)
-    with pytest.raises(StoreUnavailableError):
-        second.jobs()
     assert second.own("second"), "it has connected anew, and nobody held the lock"
-    with pytest.raises(StoreUnavailableError):
-        first.jobs()
     with pytest.raises(StoreError, match="another scheduler has become its owner"), first.transaction():
         pass
     assert not first.own("first")
@@ -150,11 +140,8 @@ def test_an_owner_whose_connection_was_cut_goes_on_if_nobody_came_meanwhile(said
     first, second = open_stores(), open_stores()
     first.own("first")
     cut(said)
-    with pytest.raises(StoreUnavailableError):
-        add(first, make_execution(1))
     add(first, make_execution(1))
-    with pytest.raises(StoreUnavailableError):
-        second.jobs()
+    assert first.executions() == second.executions() == [make_execution(1)]
     assert not second.own("second")
 
 

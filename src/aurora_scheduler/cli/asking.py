@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -14,9 +12,9 @@ import click
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.stores import is_in_use
+from aurora_scheduler.stores import Use, file_of, is_empty, use_of
 
-__all__ = ["ask", "database_option", "existing_file", "file_of", "is_there"]
+__all__ = ["ask", "database_option", "is_there", "refuse_missing"]
 
 T = TypeVar("T")
 
@@ -26,11 +24,11 @@ _LOOKS, _LOOK_EVERY = 20, 0.1
 database_option = click.option(
     "--db",
     "database",
-    metavar="PATH",
+    metavar="DATABASE",
     envvar="AURORA_SCHEDULER_DB",
     default="aurora_scheduler.db",
     show_default="$AURORA_SCHEDULER_DB, else ./aurora_scheduler.db",
-    help="The database: a path, or sqlite:///path.",
+    help="The database: a path, sqlite:///path or postgresql://…",
 )
 
 
@@ -42,7 +40,7 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]], *, 
         AuroraError: whatever the database or the question has to say.
     """
     manager = SchedulerManager(database)  # first, as it refuses what cannot name a database
-    existing_file(database, or_none=makes)
+    refuse_missing(database, or_none=makes)
 
     async def asked() -> T:
         await manager.initialize()
@@ -55,47 +53,31 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]], *, 
     return anyio.run(asked, backend="trio")
 
 
-def existing_file(database: str, *, or_none: bool = False) -> Path:
-    """The file of a database that a scheduler has used; or, where that will do, of one that is not there yet.
-
-    Raises `Failure`.
-    """
-    file = file_of(database)
-    if file is None:
+def refuse_missing(database: str, *, or_none: bool = False) -> None:
+    """Raise `Failure` where there is no database that a scheduler has used; with `or_none`, nor room for a new one."""
+    use, said = use_of(database), shown(str(file_of(database) or "that"), 300)
+    if use is Use.MEMORY:
         raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
-    if not os.path.exists(file):
-        if or_none:
-            return file
-        raise Failure(f"there is no database at {shown(str(file), 300)}; say by --db where it is (none was created)")
-    if os.path.isdir(file):
-        raise Failure(f"{shown(str(file), 300)} is a directory; give the path of a file in it")
-    if os.path.isfile(file) and not (is_in_use(str(file)) or (or_none and _is_being_made(file))):
+    if use is Use.NOTHING and not or_none:
+        raise Failure(f"there is no database at {said}; say by --db where it is (none was created)")
+    if use is Use.DIRECTORY:
+        raise Failure(f"{said} is a directory; give the path of a file in it")
+    if use is Use.ANOTHERS and not (or_none and _is_being_made(database)):
+        what = f"the file {said}" if file_of(database) else "this database"
         raise Failure(
-            f"no scheduler has ever used the file {shown(str(file), 300)}; "
-            "say by --db which database is meant (nothing was created in this one)"
+            f"no scheduler has ever used {what}; say by --db which database is meant (nothing was created in this one)"
         )
-    return file
 
 
 def is_there(database: str) -> bool:
-    """Whether there is a file of that name."""
-    file = file_of(database)
-    return file is not None and file.exists()
+    """Whether there is something of that name already."""
+    return use_of(database) is not Use.NOTHING if file_of(database) else use_of(database) is Use.OURS
 
 
-def _is_being_made(file: Path) -> bool:
-    """Whether a file that nobody uses yet is empty, or comes to be used: another command may be making it."""
+def _is_being_made(database: str) -> bool:
+    """Whether what nobody uses yet is empty, or comes to be used: another command may be making it."""
     for _ in range(_LOOKS):
-        if os.stat(file).st_size == 0 or is_in_use(str(file)):
+        if is_empty(database) or use_of(database) is Use.OURS:
             return True
         threading.Event().wait(_LOOK_EVERY)
     return False
-
-
-def file_of(database: str) -> Path | None:
-    """The file that a database's name means, or None for one that is no file."""
-    scheme, separator, rest = database.partition("://")
-    if separator and scheme.lower() != "sqlite":
-        return None
-    path = rest.removeprefix("/") if separator else database
-    return None if path in ("", ":memory:") else Path(path).expanduser()

@@ -7,7 +7,6 @@ import shlex
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from aurora_scheduler.cli.asking import file_of
 from aurora_scheduler.stores import job_names
 
 __all__ = ["complete_job", "completion"]
@@ -43,8 +42,7 @@ def complete_job(ctx: click.Context, parameter: click.Parameter, incomplete: str
     What a shell would take apart is not offered: of such a job it is the id.
     """
     try:
-        file = file_of(ctx.params.get("database") or "")
-        found = [] if file is None else job_names(str(file), incomplete, _MOST)
+        found = job_names(ctx.params.get("database") or "", incomplete, _MOST)
     except Exception:  # whatever was said of it would stand in the middle of the line that is being typed
         return []
     words = {name: None for _, name in found} | dict(found)

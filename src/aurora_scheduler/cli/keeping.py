@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from aurora_scheduler import commands
-from aurora_scheduler.cli.asking import ask, database_option, existing_file
+from aurora_scheduler.cli.asking import ask, database_option, refuse_missing
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.cli.plain import json_option, show_json
 from aurora_scheduler.cli.tables import show_table
@@ -20,7 +20,7 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job, JobStatus
 from aurora_scheduler.ports import Store
-from aurora_scheduler.stores import SqliteStore, examine
+from aurora_scheduler.stores import examine, open_store
 
 __all__ = ["backup", "doctor"]
 
@@ -65,7 +65,8 @@ def doctor(database: str, as_json: bool) -> None:
       aurora doctor --db jobs.db --json
     """
     SchedulerManager(database)  # which refuses what cannot name a database
-    findings = list(_findings(str(existing_file(database))))
+    refuse_missing(database)
+    findings = list(_findings(database))
     if as_json:
         show_json([{"what": what, "state": state, "detail": detail} for what, state, detail in findings])
     else:
@@ -75,18 +76,21 @@ def doctor(database: str, as_json: bool) -> None:
         raise Failure(f"{counted(wrong, 'thing')} of {len(findings)} {'is' if wrong == 1 else 'are'} not well")
 
 
-def _findings(path: str) -> Iterator[_Finding]:
+def _findings(database: str) -> Iterator[_Finding]:
     try:
-        found = examine(path)
+        found = examine(database)
     except StoreError as error:
-        yield "file", "wrong", str(error)
+        yield "database", "wrong", str(error)
         return
-    yield "file", "ok", f"{path}, {size(found.size)}, and {size(found.log_size)} in its log"
-    yield "integrity", *_state("wrong", "; ".join(found.damage), "every page and index is as it should be")
+    log = "" if found.log_size is None else f", and {size(found.log_size)} in its log"
+    yield found.kind, "ok", f"{found.place}, {size(found.size)}{log}"
+    if found.damage is not None:
+        yield "integrity", *_state("wrong", "; ".join(found.damage), "every page and index is as it should be")
     yield "schema", *_state("note", found.behind, f"version {found.version}")
     nobody = "no process fires the jobs just now"
-    yield "owner", *_state("note", "" if found.owner else nobody, f"process {found.owner} fires the jobs")
-    store = SqliteStore(path, reading=True)
+    yield "owner", *_state("note", "" if found.owner else nobody, f"{found.owner} fires the jobs")
+    store = open_store(database).reader()
+    assert store is not None
     try:
         store.open()
         yield from _of_jobs(store, is_fired=found.owner is not None)

@@ -1,7 +1,7 @@
 """Where jobs and their history live. Each store is synchronous and belongs to one thread; `writer` owns that thread."""
 
-from aurora_scheduler.stores.examining import Examination, examine, job_names
-from aurora_scheduler.stores.places import is_in_use, open_store
+from aurora_scheduler.stores.examining import Examination
+from aurora_scheduler.stores.places import Use, examine, file_of, is_empty, job_names, open_store, use_of
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.stores.writer import InlineWriter, ThreadedWriter
 
@@ -10,8 +10,11 @@ __all__ = [
     "InlineWriter",
     "SqliteStore",
     "ThreadedWriter",
+    "Use",
     "examine",
-    "is_in_use",
+    "file_of",
+    "is_empty",
     "job_names",
     "open_store",
+    "use_of",
 ]

@@ -1,4 +1,4 @@
-"""How a database is, looked at from outside: nothing is changed, and nobody is held up."""
+"""How the database in a file is, looked at from outside: nothing is changed, and nobody is held up."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from aurora_scheduler.stores.faults import translated
 from aurora_scheduler.stores.files import looked_at
 from aurora_scheduler.stores.locks import FileLock
-from aurora_scheduler.stores.migrations import KNOWN, steps_of
+from aurora_scheduler.stores.migrations import KNOWN, has_begun, steps_of
 
-__all__ = ["Examination", "examine", "job_names"]
+__all__ = ["Examination", "examine", "is_in_use", "job_names"]
 
 #: How many of its complaints SQLite is asked for.
 _COMPLAINTS = 10
@@ -23,21 +23,28 @@ _COMPLAINTS = 10
 class Examination:
     """What was found."""
 
+    kind: str
+    """"file" or "database"."""
+    place: str
+    """Where it is."""
     size: int
-    log_size: int
-    damage: tuple[str, ...]
-    """What SQLite says of its pages and indexes; empty where all is well."""
+    log_size: int | None
+    """Of the write-ahead log beside it; None where that is the server's."""
+    damage: tuple[str, ...] | None
+    """What SQLite says of its pages and indexes: nothing where all is well; None where that was not asked."""
     version: int
     """How many steps of the schema there are in the database."""
-    owner: int | None
-    """The process that fires the jobs; None: nobody does just now."""
+    known: int
+    """How many this release knows."""
+    owner: str | None
+    """Who fires the jobs; None: nobody does just now."""
 
     @property
     def behind(self) -> str:
         """What this release is going to do about the schema; empty where it is of this release."""
-        if self.version == len(KNOWN):
+        if self.version == self.known:
             return ""
-        return f"version {self.version}; whoever opens it with this release brings it to version {len(KNOWN)}"
+        return f"version {self.version}; whoever opens it with this release brings it to version {self.known}"
 
 
 def examine(path: str) -> Examination:
@@ -47,10 +54,13 @@ def examine(path: str) -> Examination:
         version = len(steps_of(sql, path))
         complaints = [str(row[0]) for row in sql.execute(f"PRAGMA integrity_check({_COMPLAINTS})")]
     return Examination(
+        kind="file",
+        place=path,
         size=os.stat(file).st_size,
         log_size=_size(f"{file}-wal"),
         damage=tuple(line for line in complaints if line != "ok"),
         version=version,
+        known=len(KNOWN),
         owner=_owner(f"{file}-aurora.owner"),
     )
 
@@ -78,7 +88,22 @@ def _size(path: str) -> int:
         return 0
 
 
-def _owner(path: str) -> int | None:
+def is_in_use(path: str) -> bool:
+    """Whether a scheduler has ever opened this file: our tables are in it. It is only looked at.
+
+    What cannot be looked at counts as one: whoever opens it is told what is wrong with it.
+    """
+    used = True
+
+    def see(look: sqlite3.Connection) -> None:
+        nonlocal used
+        used = has_begun(look, path)
+
+    with translated(path), looked_at(path, see):
+        return used
+
+
+def _owner(path: str) -> str | None:
     if not os.path.exists(path):
         return None
     lock = FileLock(path)
@@ -86,6 +111,6 @@ def _owner(path: str) -> int | None:
         if lock.try_lock():  # and gives it back at once: who wants to be the owner tries again
             return None
         note = Path(path).read_text(errors="replace").split()
-        return int(note[-1]) if note and note[-1].isdigit() else 0
+        return f"process {note[-1]}" if note and note[-1].isdigit() else "another process"
     finally:
         lock.close()

@@ -1,26 +1,47 @@
-"""What a user names as the database, and the store that it means."""
+"""What a user names as the database, the store that it means, and what there is of it."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
+from collections.abc import Callable
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
 from aurora_scheduler.errors import OptionError, StoreError, shown
 from aurora_scheduler.ports import Store
-from aurora_scheduler.stores.faults import translated
-from aurora_scheduler.stores.files import looked_at
-from aurora_scheduler.stores.migrations import has_begun
+from aurora_scheduler.stores import examining
+from aurora_scheduler.stores.examining import Examination
 from aurora_scheduler.stores.sqlite import SqliteStore
 
-__all__ = ["DEFAULT_PATH", "ENVIRONMENT", "Named", "is_in_use", "is_on_server", "open_store"]
+__all__ = [
+    "DEFAULT_PATH",
+    "ENVIRONMENT",
+    "Named",
+    "Use",
+    "examine",
+    "file_of",
+    "is_empty",
+    "job_names",
+    "open_store",
+    "use_of",
+]
 
 ENVIRONMENT = "AURORA_SCHEDULER_DB"
 DEFAULT_PATH = "aurora_scheduler.db"
 
 _ACCEPTED = 'a path, ":memory:", "sqlite:///path" or "postgresql://user@host/name"'
 _POSTGRES = ("postgresql", "postgres")
+
+
+class _Room(Protocol):
+    """What there is for the databases of a server."""
+
+    @property
+    def PostgresStore(self) -> Callable[..., Named]: ...  # noqa: N802
+    def is_in_use(self, database: str, /) -> bool: ...
+    def examine(self, database: str, /) -> Examination: ...
+    def job_names(self, database: str, beginning: str, most: int, /) -> list[tuple[str, str]]: ...
 
 
 class Named(Store, Protocol):
@@ -49,8 +70,8 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     if not text.strip() or "\0" in text:
         raise OptionError("database", text, f"must be {_ACCEPTED}")
     scheme, separator, rest = text.partition("://")
-    if separator and scheme.lower() in _POSTGRES:
-        return _postgres_store(f"{scheme.lower()}://{rest}", durability)
+    if _is_on_server(text):
+        return _server_room().PostgresStore(f"{scheme.lower()}://{rest}", durability=durability)
     if separator and scheme.lower() != "sqlite":
         raise StoreError(shown(text), f"there is no store for {scheme}://; accepted: {_ACCEPTED}")
     if separator:
@@ -65,31 +86,75 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     return SqliteStore(str(path), durability=durability)
 
 
-def is_on_server(database: str) -> bool:
-    """Whether this names a database that a server has, and not a file or memory."""
-    scheme, separator, _ = database.partition("://")
-    return bool(separator) and scheme.lower() in _POSTGRES
-
-
-def _postgres_store(url: str, durability: str) -> Named:
+def _server_room() -> _Room:
     try:
-        from aurora_scheduler.stores.postgres import PostgresStore
+        from aurora_scheduler.stores import postgres
     except ImportError as error:
         needed = 'PostgreSQL needs the driver psycopg: pip install "aurora-scheduler[postgres]"'
         raise StoreError("postgresql://…", f"{needed} ({error})") from error
-    return PostgresStore(url, durability=durability)
+    return postgres
 
 
-def is_in_use(path: str) -> bool:
-    """Whether a scheduler has ever opened this file: our tables are in it. It is only looked at.
+class Use(Enum):
+    """What there is where a database is named."""
 
-    What cannot be looked at counts as one: whoever opens it is told what is wrong with it.
+    OURS = auto()
+    """A database that a scheduler has used."""
+    ANOTHERS = auto()
+    """One that none has, or a file that is no database."""
+    NOTHING = auto()
+    DIRECTORY = auto()
+    MEMORY = auto()
+    """Nobody but the program that has it can see it."""
+
+
+def use_of(database: str) -> Use:
+    """What there is. It is only looked at. Raises `StoreError` where a server does not let us look.
+
+    A file that cannot be looked at counts as ours: whoever opens it is told what is wrong with it.
     """
-    used = True
+    if _is_on_server(database):
+        return Use.OURS if _server_room().is_in_use(database) else Use.ANOTHERS
+    file = file_of(database)
+    if file is None:
+        return Use.MEMORY
+    if not os.path.exists(file):
+        return Use.NOTHING
+    if os.path.isdir(file):
+        return Use.DIRECTORY
+    return Use.ANOTHERS if os.path.isfile(file) and not examining.is_in_use(str(file)) else Use.OURS
 
-    def see(look: sqlite3.Connection) -> None:
-        nonlocal used
-        used = has_begun(look, path)
 
-    with translated(path), looked_at(path, see):
-        return used
+def is_empty(database: str) -> bool:
+    """Whether nobody has written anything there: somebody may be making a database of it just now."""
+    file = file_of(database)
+    return file is None or os.stat(file).st_size == 0
+
+
+def examine(database: str) -> Examination:
+    """How a database is. Raises `StoreError` where it cannot be read, or a newer release has made it."""
+    if _is_on_server(database):
+        return _server_room().examine(database)
+    return examining.examine(str(file_of(database)))
+
+
+def job_names(database: str, beginning: str, most: int) -> list[tuple[str, str]]:
+    """The ids and names of jobs, of which one begins so: `most` at most, oldest first. Raises `StoreError`."""
+    if _is_on_server(database):
+        return _server_room().job_names(database, beginning, most)
+    file = file_of(database)
+    return [] if file is None else examining.job_names(str(file), beginning, most)
+
+
+def file_of(database: str) -> Path | None:
+    """The file that a database's name means, or None for one that is no file."""
+    scheme, separator, rest = database.partition("://")
+    if separator and scheme.lower() != "sqlite":
+        return None
+    path = rest.removeprefix("/") if separator else database
+    return None if path in ("", ":memory:") else Path(path).expanduser()
+
+
+def _is_on_server(database: str) -> bool:
+    scheme, separator, _ = database.partition("://")
+    return bool(separator) and scheme.lower() in _POSTGRES

@@ -12,7 +12,6 @@ import anyio
 import click
 from anyio.abc import TaskStatus
 
-from aurora_scheduler.cli.asking import file_of
 from aurora_scheduler.cli.demo.backups import tables_in
 from aurora_scheduler.cli.demo.board import a_board
 from aurora_scheduler.cli.demo.director import Ending, direct
@@ -23,6 +22,7 @@ from aurora_scheduler.cli.tables import show_table
 from aurora_scheduler.cli.texts import counted, size
 from aurora_scheduler.cli.views import EXECUTION_COLUMNS, execution_row
 from aurora_scheduler.errors import AuroraError, printable, shown
+from aurora_scheduler.stores import file_of
 
 __all__ = ["demo"]
 

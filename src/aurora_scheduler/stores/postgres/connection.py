@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
@@ -60,8 +61,15 @@ class Connection:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is closed, by whomever."""
+        """Whether it is closed: by us, or by the server while nothing was asked of it, as far as that is heard."""
+        with suppress(psycopg.Error):
+            while self._is_idle and _says_something(self.sql.fileno()):  # its last words, and then its end
+                self.sql.pgconn.consume_input()
         return self.sql.closed
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.sql.info.transaction_status is TransactionStatus.IDLE
 
     def close(self) -> None:
         """End it."""
@@ -108,7 +116,7 @@ class Connection:
         return Block(self._begin_reading, self._end_reading)
 
     def _begin_reading(self) -> None:
-        self._is_steady = self.sql.info.transaction_status is TransactionStatus.IDLE
+        self._is_steady = self._is_idle
         if self._is_steady:
             self.do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
@@ -125,6 +133,14 @@ class Connection:
     def write_and_find(self, statement: str, rows: Sequence[Row]) -> list[Row]:
         """The same; what it returns."""
         return self.find(statement, *_columns(rows)) if rows else []
+
+
+def _says_something(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _columns(rows: Sequence[Row]) -> list[list[object]]:

@@ -14,7 +14,7 @@ from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.faults import translated
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, EXECUTION_COLUMNS, JOB_COLUMNS
 
-__all__ = ["KNOWN", "TYPES", "migrate"]
+__all__ = ["KNOWN", "TYPES", "migrate", "steps_of"]
 
 #: Columns that hold numbers; all others hold texts.
 _NUMBERS = {
@@ -72,8 +72,7 @@ def migrate(connection: Connection, place: str) -> None:
     """
     with translated(place), connection.sql.transaction():
         connection.find("SELECT pg_advisory_xact_lock(%s)", _LOCK)
-        applied = _applied(connection)
-        _refuse_unknown(connection, place, applied)
+        applied = steps_of(connection, place)
         missing = [name for name in KNOWN if name not in applied]
         if missing and not applied:
             connection.do(f"CREATE TABLE IF NOT EXISTS {_LEDGER} (name text PRIMARY KEY, applied timestamptz NOT NULL)")
@@ -82,12 +81,10 @@ def migrate(connection: Connection, place: str) -> None:
             connection.do(f"INSERT INTO {_LEDGER} VALUES (%s, now())", name)
 
 
-def _applied(connection: Connection) -> Sequence[str]:
+def steps_of(connection: Connection, place: str) -> Sequence[str]:
+    """The steps of our schema that there are in the database. Reads only. Raises as `migrate`."""
     rows = connection.find(f"SELECT name FROM {_LEDGER}") if _is_there(connection, _LEDGER) else ()
-    return [name for (name,) in rows]
-
-
-def _refuse_unknown(connection: Connection, place: str, applied: Sequence[str]) -> None:
+    applied = [name for (name,) in rows]
     unknown = [name for name in applied if name not in KNOWN]
     if unknown:
         raise NewerSchemaError(
@@ -102,6 +99,7 @@ def _refuse_unknown(connection: Connection, place: str, applied: Sequence[str]) 
             f"it has a table or view {foreign[0]!r} that Aurora Scheduler did not make; nothing was changed: "
             "give a schema of your own in the search path, or rename it",
         )
+    return applied
 
 
 def _is_there(connection: Connection, table: str) -> bool:

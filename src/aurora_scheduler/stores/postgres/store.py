@@ -11,29 +11,22 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from aurora_scheduler.errors import OptionError, StoreCorruptError, StoreError, StoreUnavailableError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Computed, InDoubt, Nearest, Notes, Snapshot, Stale
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
+from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import copy_to
+from aurora_scheduler.stores.postgres.owning import LOCK_WRITER, UNLOCK, lock_as_owner
 from aurora_scheduler.stores.postgres.schema import migrate
 from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT_JOB
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS
 
 __all__ = ["PostgresStore"]
 
-#: Which advisory lock the owner holds, and which who writes; the second key is the table's.
-_OWNER, _WRITER = 0x61756F, 0x617577
-_KEY = "'aurora_jobs'::regclass::oid::int"
-_UNLOCK = f"SELECT pg_advisory_unlock({_OWNER}, {_KEY})"
-_LOCK_WRITER = f"SELECT pg_advisory_xact_lock({_WRITER}, {_KEY})"
-_AS = 'it must be like "postgresql://user:password@host:5432/name", with %40 for an @ in the password'
 #: How often, and how many seconds apart, what may take a moment is tried: a server that starts anew, or lets go of what
 #: a connection had that is lost.
 _TRIES, _PAUSE = 15, 0.2
@@ -57,7 +50,7 @@ class PostgresStore:
         self._durability = durability
         self._must_last = False
         #: What it is called where people read it: without a password.
-        self.path = _place_of(url)
+        self.path = place_of(url)
         self.notes = Notes()
         self._reads = reads
         self._connection: Connection | None = None
@@ -97,7 +90,7 @@ class PostgresStore:
         connection, self._connection, self._is_open = self._connection, None, False
         if connection is not None:
             if self._is_owner:  # at once, and not when the server notices
-                connection.do_quietly(_UNLOCK)
+                connection.do_quietly(UNLOCK)
             connection.close()
         self._is_owner = False
 
@@ -118,7 +111,7 @@ class PostgresStore:
         try:
             if lost is not None:  # which the server may not have noticed
                 connection.end(lost.identity)
-            if self._is_owner and not _patiently(lambda: _lock_as_owner(connection)):
+            if self._is_owner and not _patiently(lambda: lock_as_owner(connection)):
                 self._is_owner = False
                 raise StoreError(self.path, "the connection was lost, and another scheduler has become its owner since")
         except BaseException:
@@ -136,7 +129,7 @@ class PostgresStore:
         sql = self._sql
         sql.do("BEGIN")
         try:
-            ((self._transaction, _),) = sql.find(f"SELECT pg_current_xact_id()::text, ({_LOCK_WRITER})::text")
+            ((self._transaction, _),) = sql.find(f"SELECT pg_current_xact_id()::text, ({LOCK_WRITER})::text")
             if self._durability != "full":
                 sql.do("SET LOCAL synchronous_commit = off")
         except BaseException:
@@ -179,7 +172,7 @@ class PostgresStore:
             try:
                 sql = self._sql
                 with sql.steady():
-                    sql.find(_LOCK_WRITER)  # free when it has ended, in whichever way
+                    sql.find(LOCK_WRITER)  # free when it has ended, in whichever way
                     status = str(sql.find("SELECT pg_xact_status(%s::xid8)", self._transaction)[0][0])
             except StoreUnavailableError:
                 return False
@@ -216,14 +209,14 @@ class PostgresStore:
     def own(self, owner: str) -> bool:
         """Try to become the one owner: by a lock that dies with the connection."""
         if not self._is_owner:
-            self._is_owner = _lock_as_owner(self._sql)
+            self._is_owner = lock_as_owner(self._sql)
         return self._is_owner
 
     def disown(self) -> None:
         """Let another process become the owner."""
         if self._is_owner:
             self._is_owner = False
-            self._sql.do(_UNLOCK)
+            self._sql.do(UNLOCK)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -427,21 +420,3 @@ def _patiently(is_done: Callable[[], bool]) -> bool:
             return True
         threading.Event().wait(_PAUSE)
     return is_done()
-
-
-def _lock_as_owner(sql: Connection) -> bool:
-    ((is_locked,),) = sql.find(f"SELECT pg_try_advisory_lock({_OWNER}, {_KEY})")
-    return bool(is_locked)
-
-
-def _place_of(url: str) -> str:
-    """The address without what nobody should read. Raises `OptionError` where it is none, and tells nothing of it."""
-    try:
-        known = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        what = str(error).split(': "')[0].strip()  # what follows is the address, or a part of it
-        raise OptionError("database", "postgresql://…", f"{what}; {_AS}") from None
-    host, port, name = (str(known.get(part) or "") for part in ("host", "port", "dbname"))
-    if "@" in host:
-        raise OptionError("database", "postgresql://…", f"there is a second @ before the host's name; {_AS}")
-    return f"postgresql://{host}{f':{port}' if port else ''}/{name}"

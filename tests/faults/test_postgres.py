@@ -1,0 +1,96 @@
+"""Kills, takeovers and outages on a database that a server has: the promises are those of a file.
+
+Quick by default; with HYPOTHESIS_PROFILE=thorough, or FAULTS_ROUNDS, ten times as much.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from aurora_scheduler import CronService
+from faults.contest import Contest
+from faults.killing import Life
+from faults.settings import PATIENCE, ROUNDS, SEED
+from faults.test_takeovers import WITHIN
+from support.cluster import Server
+
+Settle = Callable[..., None]
+Tell = Callable[[str, dict[str, object]], None]
+
+KILLS = 10 if ROUNDS > 1 else 4
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+@pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
+def test_kills_at_random_instants_break_no_promise(turn: int, delivery: str, url: str, tmp_path: Path, settle: Settle):
+    chance = random.Random(f"{SEED} {delivery} {turn}")
+    facade = ("asyncio", "trio", "plain")[turn % 3]
+    with Life(tmp_path, chance.randrange(1 << 30), delivery, facade, url=url) as life:
+        for _ in range(KILLS):
+            life.dies_after(chance.uniform(0.3, 2.5))
+        life.lives(3)
+    settle(life)
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_kills_of_the_owner_and_of_the_standby_break_no_promise(turn: int, url: str, tmp_path: Path, settle: Settle):
+    chance = random.Random(f"{SEED} two {turn}")
+    with Life(tmp_path, chance.randrange(1 << 30), url=url) as life:
+        life.struggles([(chance.uniform(0.1, 2.5), chance.randrange(2)) for _ in range(KILLS if ROUNDS > 1 else 3)])
+    settle(life)
+
+
+def test_owners_that_are_killed_or_stopped_are_followed_by_one_and_frozen_ones_by_none(
+    url: str, tmp_path: Path, tell: Tell
+):
+    with Contest(tmp_path, SEED, url=url) as contest:
+        for _ in range(ROUNDS):
+            contest.kill()
+            contest.stop()
+            contest.freeze()
+        contest.end()
+        tell("takeovers on a server", contest.figures())
+        contest.check()
+        assert contest.two_owners() == []
+    late = [each for each in contest.takeovers if each.seconds is not None and each.seconds > WITHIN * PATIENCE]
+    assert not late, f"more than {WITHIN} s: {late}"
+
+
+def test_a_server_that_crashes_and_comes_back_costs_no_firing_and_doubles_none(tell: Tell):
+    server, away = Server(), []
+    try:
+        with CronService(server.url, timezone="UTC") as cron:
+            jobs = [
+                cron.schedule_relative(
+                    name=f"job {n}", relative_time="every 1 second", callback="faults.callbacks.work"
+                )
+                for n in range(20)
+            ]
+            for _ in range(2 * ROUNDS):
+                time.sleep(1.5)
+                server.stop()
+                time.sleep(1)
+                assert cron.health().status == "degraded"
+                server.start()
+                back = time.monotonic()
+                while cron.health().status != "ok":
+                    time.sleep(0.02)
+                away.append(time.monotonic() - back)
+            time.sleep(1.5)
+            rows = {job_id: cron.get_executions(job_id, limit=1000) for job_id in jobs}
+    finally:
+        server.close()
+    tell("a server that crashes", {"until all is well again, longest": f"{max(away):.2f} s"})
+    assert max(away) < 5 * PATIENCE
+    for its in rows.values():
+        instants = [row for row in sorted(its, key=lambda row: row.scheduled_for) if row.attempt == 1]
+        for before, after in pairwise(instants):
+            gap = (after.scheduled_for - before.last_scheduled_for).total_seconds()
+            assert gap == 1, f"{before} and then {after}"
+        assert not [row for row in its if row.attempt > 1], "nothing was run again: no process has died"
