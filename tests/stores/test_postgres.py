@@ -57,7 +57,7 @@ def open_stores(url):
 def cut(said):
     """End all connections of schedulers, as a restart or a firewall does."""
     said(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE application_name = 'aurora_scheduler' AND datname = current_database()"
     )
 

@@ -79,7 +79,7 @@ class Connection:
     def end(self, identity: Row) -> None:
         """End another connection, of which the server may not have noticed yet that nobody is at its other end."""
         self.find(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE (pid, backend_start::text) = (%s, %s)",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE (pid, backend_start::text) = (%s, %s)",
             *identity,
         )
 
