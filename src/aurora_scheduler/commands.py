@@ -18,7 +18,7 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.options import read_moment
-from aurora_scheduler.ports import Clock, NotYet, Refused, Snapshot, Store
+from aurora_scheduler.ports import Clock, NotYet, Refused, Share, Snapshot, Store
 from aurora_scheduler.rules import (
     beyond,
     cancel_waiting,
@@ -56,6 +56,7 @@ __all__ = [
     "renew_jobs",
     "replace_job",
     "run_job",
+    "take_part",
 ]
 
 _log = logger("engine")
@@ -295,6 +296,15 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
         else:
             commits.append(commit)
     return commits
+
+
+def take_part(store: Store, clock: Clock, owner: str, *, takes: bool = True) -> tuple[Share, list[Commit]]:
+    """Of several that fire the jobs beside each other: say that this one lives, and have its share.
+
+    What those began that are gone is recovered; what was written. Raises `NotYet`.
+    """
+    share = store.share(takes=takes)
+    return share, recover_orphans(store, clock, owner) if share.someone_died else []
 
 
 def outdated_jobs(store: Store) -> list[str]:

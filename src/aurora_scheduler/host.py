@@ -285,11 +285,11 @@ class Host:
     async def _look_for_ends(self, engine: Engine) -> None:
         """Where another process is the owner, its commits are not heard of here: look for the ends that are awaited."""
         while True:
-            if engine.is_owner or not self._awaited:
+            if engine.hears_all or not self._awaited:
                 self._any_awaited = trio.Event()
                 await self._any_awaited.wait()
             await trio.sleep(_LOOK_EVERY)
-            for execution_id in () if engine.is_owner else list(self._awaited):
+            for execution_id in () if engine.hears_all else list(self._awaited):
                 with suppress(StoreUnavailableError):  # then at the next look
                     row = await self._writer.read(partial(_execution, execution_id)).wait()
                     if row is not None and row.status.is_final:

@@ -25,6 +25,7 @@ __all__ = [
     "NotYet",
     "Notes",
     "Refused",
+    "Share",
     "Snapshot",
     "Stale",
     "Store",
@@ -99,6 +100,20 @@ class Nearest:
     """The next firing of the last of those that fire; None: there is none beside them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What has become of a process's share of the jobs, where several fire them beside each other."""
+
+    gained: Sequence[str] = ()
+    """The jobs that it is to look after from now on."""
+    surplus: int = 0
+    """So many more than its share it has."""
+    someone_died: bool = False
+    """Whether there may be attempts of others who are gone."""
+    since: str = ""
+    """Since when it has taken part; another time than before: it was taken for gone itself, and had nothing."""
+
+
 @dataclass(slots=True)
 class Notes:
     """What a transaction did that others want to hear of once it is committed."""
@@ -170,6 +185,8 @@ class Store(Protocol):
     """
 
     notes: Notes
+    is_shared: bool
+    """Whether several processes fire the jobs beside each other, each its share; else there is one owner of all."""
 
     def open(self) -> None:
         """Connect, and bring the schema up to date. Raises `StoreError` where the database cannot be used."""
@@ -192,11 +209,26 @@ class Store(Protocol):
         ...
 
     def own(self, owner: str) -> bool:
-        """Try to become the one owner; False while another lives."""
+        """Try to become the one owner, or one of those that share the jobs; False while another has them all."""
         ...
 
     def disown(self) -> None:
-        """Cease to be the owner."""
+        """Cease to be the owner, or leave one's share to the others."""
+        ...
+
+    def share(self, *, takes: bool = True) -> Share:
+        """Say that this process lives, see whether the others do, and take what it has too little of.
+
+        In a transaction. Where the jobs are not shared nothing comes of it. Unless it `takes`, it is about to leave.
+        """
+        ...
+
+    def release(self, job_ids: Sequence[str]) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+        ...
+
+    def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """As `snapshots_of`, of those jobs that this process is to look after; None for all others."""
         ...
 
     def commit(self, commit: Commit, *, is_known: bool = False) -> None:
@@ -273,7 +305,7 @@ class Store(Protocol):
         ...
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
-        """Attempts that run under another owner, each with the number of its firing's earlier lost ones."""
+        """Attempts that run under another owner, who is gone; each with how many of its firing were lost before."""
         ...
 
     def cancelling(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Several processes on one database; the owner is killed, stopped or frozen, and it is seen who comes next.
+"""Several processes on one file; whichever is the owner is killed, stopped or frozen, and it is seen who comes next.
 
 All of it from outside: the note in the owner's lock file says who owns, the journal who began what and when.
 """
@@ -22,7 +22,6 @@ from faults.contender import JOBS, PERIOD
 from faults.cradle import Cradle
 from faults.journal import Growing, Journal, Line
 from faults.recorded import check_effects, check_firings, is_sound, rows_of
-from support import cluster
 
 __all__ = ["SECOND", "Contest", "Takeover"]
 
@@ -60,8 +59,6 @@ class Contest:
     directory: Path
     seed: int
     size: int = 3
-    url: str | None = None
-    """Of a database on a server; else it is a file."""
     takeovers: list[Takeover] = field(default_factory=list)
     freezes: int = 0
 
@@ -86,7 +83,7 @@ class Contest:
 
     @property
     def database(self) -> Path:
-        """The file; of a database on a server the copy that is made in the end."""
+        """The file."""
         return self._path("jobs.db")
 
     def lines(self) -> list[Line]:
@@ -142,8 +139,6 @@ class Contest:
         for contender in self._contenders:
             code = contender.cradle.ended(_DEADLINE)
             assert (code, contender.said.read_text()) == (0, ""), f"it ended with {code}: {contender.said.read_text()}"
-        if self.url is not None:
-            cluster.copy_tables(self.url, self.database)
 
     # -- what came of it ----------------------------------------------------------------------------------------
 
@@ -201,7 +196,7 @@ class Contest:
         self._births += 1
         contender.said = self._path(f"errors-{self._births:03}.txt")
         told = {
-            "CONTEST_DATABASE": self.url or str(self.database),
+            "CONTEST_DATABASE": str(self.database),
             "CONTEST_JOURNAL": str(self._path("journal.txt")),
             "CONTEST_ANCHOR": str(self._anchor),
         }

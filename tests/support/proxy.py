@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import select
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 __all__ = ["Proxy"]
 
@@ -22,11 +24,15 @@ class Proxy:
     def __init__(self, url: str) -> None:
         self._target = conninfo_to_dict(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = make_conninfo(url, host="127.0.0.1", port=self._listener.getsockname()[1])
+        port = self._listener.getsockname()[1]
+        name, user = self._target["dbname"], self._target.get("user") or "postgres"
+        password = f":{quote(str(self._target['password']), '')}" if self._target.get("password") else ""
+        self.url = f"postgresql://{user}{password}@127.0.0.1:{port}/{name}"
         #: Both ends of each connection: ours to the client, ours to the server.
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._waker, self._woken = socket.socketpair()
-        self._gate = threading.Lock()
+        #: What is to be done in the thread, which alone has to do with the sockets.
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         #: Whether nobody is let in.
         self.is_shut = False
         #: Whether nothing is passed on, and nobody told.
@@ -42,25 +48,35 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._is_over = True
-        self._waker.send(b".")
-        self._thread.join()
         self.cut()
+        self._thread.join()
         for each in (self._listener, self._waker, self._woken):
             each.close()
 
     def cut(self) -> None:
         """Reset all connections, at both ends."""
-        with self._gate:
-            for pair in self._pairs:
-                for end in pair:
-                    _reset(end)
-            self._pairs.clear()
+        self._do(self._cut)
 
     def cut_clients(self) -> None:
         """Reset the clients' ends; the server does not notice."""
-        with self._gate:
-            for client, _ in self._pairs:
-                _reset(client)
+        self._do(self._cut_clients)
+
+    def _cut_clients(self) -> None:
+        for client, _ in self._pairs:
+            _reset(client)
+
+    def _do(self, call: Callable[[], object]) -> None:
+        done = threading.Event()
+        self._calls.put(call)
+        self._calls.put(done.set)
+        self._waker.send(b".")
+        assert done.wait(10), "the proxy does not answer"
+
+    def _cut(self) -> None:
+        for pair in self._pairs:
+            for end in pair:
+                _reset(end)
+        self._pairs.clear()
 
     def lose_the_next_commit(self, *, arrives: bool, then: Callable[[], object] = lambda: None) -> None:
         """Cut the connection in the next COMMIT: before it arrives, or when it is carried out, before that is told."""
@@ -71,23 +87,24 @@ class Proxy:
                 server.sendall(said)
                 server.recv(_MUCH)
             then()
-            with self._gate:
-                self._pairs.remove((client, server))
+            self._pairs.remove((client, server))
             _reset(client)
             _reset(server)
 
         self._on_commit = lose
 
     def _run(self) -> None:
-        while not self._is_over:
-            with self._gate:
-                self._pairs = [pair for pair in self._pairs if pair[1].fileno() >= 0]
-                ends = {} if self.is_silent else _ways(self._pairs)
+        while not self._is_over or not self._calls.empty():
+            while not self._calls.empty():
+                self._calls.get()()
+            ends = {} if self.is_silent else _ways(self._pairs)
             ready, _, _ = select.select([self._listener, self._woken, *ends], [], [], 0.05)
             for each in ready:
                 if each is self._listener:
                     self._let_in()
-                elif each in ends:
+                elif each is self._woken:
+                    self._woken.recv(_MUCH)
+                elif each.fileno() >= 0:  # not closed by what came before it
                     self._pass_on(each, *ends[each])
 
     def _let_in(self) -> None:
@@ -95,14 +112,24 @@ class Proxy:
         if self.is_shut:
             _reset(client)
             return
+        try:
+            server = self._server()
+        except OSError:  # there is none just now
+            _reset(client)
+            return
+        self._pairs.append((client, server))
+
+    def _server(self) -> socket.socket:
         host, port = str(self._target.get("host") or "localhost"), str(self._target.get("port") or 5432)
-        if host.startswith("/"):
-            server = socket.socket(socket.AF_UNIX)
+        if not host.startswith("/"):
+            return socket.create_connection((host, int(port)))
+        server = socket.socket(socket.AF_UNIX)
+        try:
             server.connect(str(Path(host, f".s.PGSQL.{port}")))
-        else:
-            server = socket.create_connection((host, int(port)))
-        with self._gate:
-            self._pairs.append((client, server))
+        except BaseException:
+            server.close()
+            raise
+        return server
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, is_client: bool) -> None:
         try:
@@ -117,8 +144,7 @@ class Proxy:
             self._end(source, sink)
 
     def _end(self, source: socket.socket, sink: socket.socket) -> None:
-        with self._gate:
-            self._pairs = [pair for pair in self._pairs if source not in pair]
+        self._pairs = [pair for pair in self._pairs if source not in pair]
         source.close()
         sink.close()
 

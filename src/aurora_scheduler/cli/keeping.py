@@ -88,7 +88,7 @@ def _findings(database: str) -> Iterator[_Finding]:
         yield "integrity", *_state("wrong", "; ".join(found.damage), "every page and index is as it should be")
     yield "schema", *_state("note", found.behind, f"version {found.version}")
     nobody = "no process fires the jobs just now"
-    yield "owner", *_state("note", "" if found.owner else nobody, f"{found.owner} fires the jobs")
+    yield "owner", *_state("note", "" if found.owner else nobody, found.owner or "")
     store = open_store(database).reader()
     assert store is not None
     try:

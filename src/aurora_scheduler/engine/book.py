@@ -324,7 +324,7 @@ class Book:
 
     async def _load(self, job_ids: list[str]) -> None:
         def read(store: Store) -> tuple[list[Snapshot | None], Mapping[str, str]]:
-            return store.snapshots_of(job_ids), store.cancelling()
+            return store.held(job_ids), store.cancelling()
 
         async def ask() -> tuple[list[Snapshot | None], Mapping[str, str]]:
             return await self.writer.read(read).wait()

@@ -11,7 +11,7 @@ import trio
 
 from aurora_scheduler.answers import Health
 from aurora_scheduler.callbacks import ANY, Allowed
-from aurora_scheduler.commands import outdated_jobs, recover_orphans
+from aurora_scheduler.commands import outdated_jobs
 from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.admission import admit, admit_first, keep_admitting, renew
 from aurora_scheduler.engine.alarms import Alarms
@@ -22,16 +22,17 @@ from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.patience import until_there
-from aurora_scheduler.engine.perform import begin, report_lost
+from aurora_scheduler.engine.perform import begin
 from aurora_scheduler.engine.rewinding import comes_from_later, rewind
 from aurora_scheduler.engine.runners import Home, Runners
+from aurora_scheduler.engine.sharing import Sharing
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.engine.tending import tend
 from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
-from aurora_scheduler.ports import Clock, Writer
+from aurora_scheduler.ports import Clock, Store, Writer
 from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
 
@@ -105,7 +106,8 @@ class Engine:
             writer, clock, self.owner, mailbox, alarms, runners, slots, callbacks, horizon, self.hooks,
             Lead(settings.claim_ahead), tend=tend, begin=begin,
         )  # fmt: skip
-        self._stands_by = False
+        self._sharing = Sharing(self.book)
+        self._stands_by = self._shares = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
         #: Until when, by the monotonic clock, callbacks that run may end by themselves; and the scope of that wait.
@@ -138,12 +140,19 @@ class Engine:
                     await self._stopping.wait()
                     self.book.tending = None
                     tending.cancel_scope.cancel()
+                if self._shares:
+                    await self._sharing.leave()
                 await self._end_attempts()
                 await self._end_threads()
                 keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
             await self.writer.write(lambda store: store.disown()).wait()
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether whatever becomes of an execution is written here: no other process fires jobs."""
+        return self.is_owner and not self._shares
 
     @property
     def idle_threads(self) -> int:
@@ -193,7 +202,7 @@ class Engine:
 
     async def _own_and_load(self, keeping: trio.Nursery, tending: trio.Nursery) -> None:
         """Stand by until this process is the owner; recover what a dead one left; give every active job its task."""
-        while not await until_there(lambda: self.writer.write(lambda store: store.own(self.owner)).wait(), "starting"):
+        while not await until_there(lambda: self.writer.write(self._own).wait(), "starting"):
             if not self._stands_by:
                 _log.info("another process owns the database; this one stands by")
                 self._stands_by = True
@@ -203,6 +212,8 @@ class Engine:
         await renew(self.book, outdated[:_FEW])
         self.book.tending = tending
         keeping.start_soon(keeper.follow_changes, self.book)
+        if self._shares:
+            keeping.start_soon(self._sharing.keep)
         if not self.settings.inline:
             keeping.start_soon(keeper.hold_collector, self.book)
             keeping.start_soon(keeper.spare_collector, self.book)
@@ -212,13 +223,14 @@ class Engine:
         self._start_keeping(keeping)
         keeping.start_soon(renew, self.book, outdated[_FEW:])
 
+    def _own(self, store: Store) -> bool:
+        self._shares = store.is_shared
+        return store.own(self.owner)
+
     async def _take_over(self) -> list[str]:
         """Recover what a dead owner left. The jobs whose zones have changed while nobody was here."""
         self.book.last_change = await self.writer.read(lambda store: store.last_change()).wait()
-        lost = await self.writer.write(lambda store: recover_orphans(store, self.clock, self.owner)).wait()
-        if lost:
-            _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
-            report_lost(self.book, lost)
+        await self._sharing.begin()
         return await self.writer.read(outdated_jobs).wait()
 
     async def _see_whether_set_back(self) -> None:

@@ -56,7 +56,7 @@ async def _resting(book: Book) -> AsyncIterator[list[Snapshot]]:
 async def _ask_resting(book: Book, last: Job | None) -> tuple[list[Job], list[Snapshot | None]]:
     def read(store: Store) -> tuple[list[Job], list[Snapshot | None]]:
         jobs = store.jobs(JobStatus.ACTIVE, limit=TOGETHER, after=last)
-        return jobs, store.snapshots_of([job.id for job in jobs if not book.knows(job.id)])
+        return jobs, store.held([job.id for job in jobs if not book.knows(job.id)])
 
     return await book.writer.read(read).wait()
 

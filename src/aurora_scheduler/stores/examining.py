@@ -111,6 +111,6 @@ def _owner(path: str) -> str | None:
         if lock.try_lock():  # and gives it back at once: who wants to be the owner tries again
             return None
         note = Path(path).read_text(errors="replace").split()
-        return f"process {note[-1]}" if note and note[-1].isdigit() else "another process"
+        return f"process {note[-1]} fires the jobs" if note and note[-1].isdigit() else "a process fires the jobs"
     finally:
         lock.close()

@@ -16,6 +16,7 @@ from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
 from aurora_scheduler.ports import Computed, Nearest, Notes, Snapshot, Stale
 from aurora_scheduler.stores import listing, locks, renaming, retention, surveys
+from aurora_scheduler.stores.alone import Alone
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.checkpoints import Checkpoints
 from aurora_scheduler.stores.creating import heard_of, insert_all, next_generation
@@ -38,7 +39,7 @@ _log = logger("store")
 _CACHE = 32_000
 
 
-class SqliteStore:
+class SqliteStore(Alone):
     """Jobs, executions and job changes in an SQLite database. See `aurora_scheduler.ports.Store` for the verbs.
 
     `durability` is "full" (a commit survives a power cut) or "normal" (a power cut may take back the last ones; the

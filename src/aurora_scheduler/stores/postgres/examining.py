@@ -9,7 +9,7 @@ from aurora_scheduler.stores.examining import Examination
 from aurora_scheduler.stores.migrations import TABLES
 from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
-from aurora_scheduler.stores.postgres.owning import owner_of
+from aurora_scheduler.stores.postgres.nodes import firing
 from aurora_scheduler.stores.postgres.schema import KNOWN, steps_of
 
 __all__ = ["examine", "is_in_use", "job_names"]
@@ -37,8 +37,12 @@ def examine(url: str) -> Examination:
             damage=None,
             version=version,
             known=len(KNOWN),
-            owner=owner_of(sql),
+            owner=_told(firing(sql)),
         )
+
+
+def _told(nodes: int) -> str | None:
+    return None if not nodes else "a process fires the jobs" if nodes == 1 else f"{nodes} processes fire the jobs"
 
 
 def job_names(url: str, beginning: str, most: int) -> list[tuple[str, str]]:

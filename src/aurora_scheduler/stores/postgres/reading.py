@@ -27,26 +27,34 @@ def snapshots_of(sql: Connection, reader: RowReader, job_ids: Sequence[str]) -> 
     return [by_id.get(job_id) for job_id in job_ids]
 
 
-def nearest(sql: Connection, most: int) -> Nearest:
-    """The jobs that need looking after, `most` of those that only wait to fire; what fires first first."""
+def nearest(sql: Connection, most: int, holder: str | None) -> Nearest:
+    """The jobs that `holder`, if it is one, looks after, `most` of those that only wait; what fires first first."""
+    mine, whose = ("", []) if holder is None else (" AND holder = %s", [holder])
     busy = sql.find(
-        f"SELECT job_id FROM aurora_executions {_OPEN}"
-        " UNION SELECT id FROM aurora_jobs WHERE status = 'active' AND next_fire IS NULL ORDER BY 1"
+        f"SELECT job_id FROM aurora_executions AS row {_OPEN}"
+        f" AND EXISTS (SELECT 1 FROM aurora_jobs WHERE id = row.job_id{mine})"
+        f" UNION SELECT id FROM aurora_jobs WHERE status = 'active' AND next_fire IS NULL{mine} ORDER BY 1",
+        *whose,
+        *whose,
     )
     due = sql.find(
-        "SELECT id, next_fire FROM aurora_jobs WHERE status = 'active' AND next_fire IS NOT NULL"
+        f"SELECT id, next_fire FROM aurora_jobs WHERE status = 'active' AND next_fire IS NOT NULL{mine}"
         " ORDER BY next_fire LIMIT %s",
+        *whose,
         most + 1,
     )
-    unresolved = sql.find("SELECT id FROM aurora_jobs WHERE status = 'unresolved' ORDER BY next_fire")
+    unresolved = sql.find(f"SELECT id FROM aurora_jobs WHERE status = 'unresolved'{mine} ORDER BY next_fire", *whose)
     until = max((at for _, at in due[:most]), default=0) if len(due) > most else None
     return Nearest(list(dict.fromkeys(row[0] for row in (*busy, *due[:most], *unresolved))), until)
 
 
 def orphans(sql: Connection, reader: RowReader, owner: str) -> list[tuple[Execution, int]]:
-    """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
-    running = "WHERE status IN ('running', 'cancelling')"
-    rows = sql.find(f"{SELECT_EXECUTION} {running} AND owner IS DISTINCT FROM %s ORDER BY id", owner)
+    """Attempts that others began who are gone, oldest first, each with its firing's earlier lost ones."""
+    of_the_gone = (
+        "WHERE status IN ('running', 'cancelling') AND owner IS DISTINCT FROM %s"
+        " AND NOT EXISTS (SELECT 1 FROM aurora_nodes AS node WHERE node.id = owner)"
+    )
+    rows = sql.find(f"{SELECT_EXECUTION} {of_the_gone} ORDER BY id", owner)
     return [(row, _deaths(sql, row)) for row in reader.open_executions(rows)]
 
 

@@ -38,10 +38,16 @@ _STEPS = {
             callback_args text NOT NULL, policies text NOT NULL, tags text NOT NULL, anchor bigint NOT NULL,
             created bigint NOT NULL, updated bigint NOT NULL, status text NOT NULL, status_reason text,
             next_fire bigint, runs bigint NOT NULL, retry_count bigint NOT NULL, last_run bigint, last_run_result text,
-            zone_data text, next_wall bigint, next_delay bigint NOT NULL
+            zone_data text, next_wall bigint, next_delay bigint NOT NULL, holder text COLLATE "C"
         );
         CREATE UNIQUE INDEX aurora_jobs_by_number ON aurora_jobs (number);
         CREATE INDEX aurora_jobs_by_status ON aurora_jobs (status, next_fire);
+        CREATE INDEX aurora_jobs_free ON aurora_jobs (next_fire)
+            WHERE holder IS NULL AND status IN ('active', 'unresolved');
+        CREATE INDEX aurora_jobs_by_holder ON aurora_jobs (holder, next_fire);
+        CREATE TABLE aurora_nodes (
+            id text COLLATE "C" PRIMARY KEY, joined timestamptz NOT NULL, seen timestamptz NOT NULL
+        );
         CREATE TABLE aurora_executions (
             id text COLLATE "C" PRIMARY KEY, job_id text COLLATE "C" NOT NULL, generation bigint NOT NULL,
             job_name text NOT NULL, timezone text NOT NULL, scheduled bigint NOT NULL, last_scheduled bigint NOT NULL,

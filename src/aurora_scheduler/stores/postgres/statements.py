@@ -29,9 +29,19 @@ SELECT_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM aurora_executions"
 
 #: Which version of a job is written over, after the values that it gets.
 _SEEN = ("seen_id", "seen_generation", "seen_version")
+#: And who must hold it; NULL: whoever does.
+_HOLDER = "seen_holder"
 #: What an attempt's further life changes of its row.
 _MOVED = ("status", "reason", "due", "started", "finished", "result", "error", "traceback", "owner")
-_TYPES = {**TYPES, "seen_id": "text", "seen_generation": "bigint", "seen_version": "bigint", "seen_owner": "text"}
+_TYPES = {
+    **TYPES,
+    "seen_id": "text",
+    "seen_generation": "bigint",
+    "seen_version": "bigint",
+    "seen_owner": "text",
+    "holder": "text",
+    _HOLDER: "text",
+}
 
 
 def _names(columns: str) -> list[str]:
@@ -50,20 +60,20 @@ def _insert(table: str, columns: str) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT * FROM {_given(_names(columns))}"
 
 
-def _save(names: Sequence[str]) -> str:
+def _save(names: Sequence[str], seen: Sequence[str]) -> str:
     setting = ", ".join(f"{name} = given.{name}" for name in names)
     return (
-        f"UPDATE aurora_jobs AS job SET {setting} FROM {_given([*names, *_SEEN])}"
+        f"UPDATE aurora_jobs AS job SET {setting} FROM {_given([*names, *seen])}"
         " WHERE job.id = seen_id AND job.generation = seen_generation AND job.version = seen_version"
     )
 
 
 #: Where a row of that key is there already, it is not written: who looks at the count sees it.
-INSERT_JOBS = f"{_insert('aurora_jobs', JOB_COLUMNS)} ON CONFLICT DO NOTHING"
+INSERT_JOBS = f"{_insert('aurora_jobs', f'{JOB_COLUMNS}, holder')} ON CONFLICT DO NOTHING"
 INSERT_EXECUTIONS = f"{_insert('aurora_executions', EXECUTION_COLUMNS)} ON CONFLICT DO NOTHING"
 INSERT_CHANGES = f"{_insert('aurora_job_changes', CHANGE_COLUMNS)} RETURNING number"
-SAVE_JOBS = _save(_names(JOB_COLUMNS))
-SAVE_STATES = _save(_names(STATE_COLUMNS))
+SAVE_JOBS = _save(_names(JOB_COLUMNS), _SEEN)
+SAVE_STATES = f"{_save(_names(STATE_COLUMNS), (*_SEEN, _HOLDER))} AND ({_HOLDER} IS NULL OR job.holder = {_HOLDER})"
 #: What is final stays so, and what another owner holds stays his.
 MOVE_EXECUTIONS = (
     f"UPDATE aurora_executions AS attempt SET {', '.join(f'{name} = given.{name}' for name in _MOVED)}"

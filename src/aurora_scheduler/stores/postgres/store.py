@@ -1,8 +1,7 @@
 """The PostgreSQL store. Synchronous; belongs to the thread that opens it.
 
-One process fires the jobs of a database, others stand by: the owner holds an advisory lock, which dies with its
-connection. Writing transactions are made one after the other, as in a file, so that what others read of the changes is
-without gaps.
+Any number of processes fire the jobs of a database beside each other, each those that it holds. Writing transactions
+are made one after the other, as in a file, so that what others read of the changes is without gaps.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from contextlib import AbstractContextManager
 
 from aurora_scheduler.errors import OptionError, StoreCorruptError, StoreError, StoreUnavailableError, shown
 from aurora_scheduler.model import Change, Commit, Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.ports import Computed, InDoubt, Nearest, Notes, Snapshot, Stale
+from aurora_scheduler.ports import Computed, InDoubt, Nearest, Notes, Share, Snapshot, Stale
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import copy_to
-from aurora_scheduler.stores.postgres.owning import LOCK_WRITER, UNLOCK, lock_as_owner
+from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER, Node
 from aurora_scheduler.stores.postgres.schema import migrate
 from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT_JOB
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS
@@ -42,8 +41,9 @@ class PostgresStore:
     """
 
     in_memory = False
+    is_shared = True
 
-    def __init__(self, url: str, *, durability: str = "full", reads: bool = False) -> None:
+    def __init__(self, url: str, *, durability: str = "full", reads_for: Node | None = None) -> None:
         if durability not in ("full", "normal"):
             raise OptionError("durability", durability, 'must be "full" or "normal"')
         self._url = url
@@ -52,11 +52,11 @@ class PostgresStore:
         #: What it is called where people read it: without a password.
         self.path = place_of(url)
         self.notes = Notes()
-        self._reads = reads
+        self._reads = reads_for is not None
+        self._node = reads_for or Node()
         self._connection: Connection | None = None
         self._is_open = False
         self._rows = RowReader(self.path)
-        self._is_owner = False
         self._is_writing = False
         #: Which transaction is being written: by its number the server knows what became of it.
         self._transaction = ""
@@ -66,7 +66,7 @@ class PostgresStore:
         self._outer_notes: list[Notes] = []
 
     def __repr__(self) -> str:
-        return f"<PostgresStore {self.path!r}{' (owner)' * self._is_owner}>"
+        return f"<PostgresStore {self.path!r}{' (node)' * (self._node.id is not None)}>"
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -83,16 +83,15 @@ class PostgresStore:
 
     def reader(self) -> PostgresStore:
         """A connection for another thread to read with."""
-        return PostgresStore(self._url, durability=self._durability, reads=True)
+        return PostgresStore(self._url, durability=self._durability, reads_for=self._node)
 
     def close(self) -> None:
-        """Let go of the connection, and with it of the owner's lock."""
+        """Let go of the connection, and with it of the node's lock."""
         connection, self._connection, self._is_open = self._connection, None, False
         if connection is not None:
-            if self._is_owner:  # at once, and not when the server notices
-                connection.do_quietly(UNLOCK)
             connection.close()
-        self._is_owner = False
+        if not self._reads:
+            self._node.id = None
 
     @property
     def _sql(self) -> Connection:
@@ -111,9 +110,8 @@ class PostgresStore:
         try:
             if lost is not None:  # which the server may not have noticed
                 connection.end(lost.identity)
-            if self._is_owner and not _patiently(lambda: lock_as_owner(connection)):
-                self._is_owner = False
-                raise StoreError(self.path, "the connection was lost, and another scheduler has become its owner since")
+            if not self._reads:
+                self._node.lock_anew(connection)
         except BaseException:
             connection.close()
             raise
@@ -207,28 +205,33 @@ class PostgresStore:
         outer.add(notes)
 
     def own(self, owner: str) -> bool:
-        """Try to become the one owner: by a lock that dies with the connection."""
-        if not self._is_owner:
-            self._is_owner = lock_as_owner(self._sql)
-        return self._is_owner
+        """Be one of the nodes: by a lock that dies with the connection."""
+        self._node.join(self._sql, owner)
+        return True
 
     def disown(self) -> None:
-        """Let another process become the owner."""
-        if self._is_owner:
-            self._is_owner = False
-            self._sql.do(UNLOCK)
+        """Leave everything to the others."""
+        self._node.leave(self._sql)
+
+    def share(self, *, takes: bool = True) -> Share:
+        """A sign of life; bury who gives none; a fair share of the jobs."""
+        return self._node.share(self._sql, takes=takes)
+
+    def release(self, job_ids: Sequence[str]) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+        return self._node.release(self._sql, job_ids)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     def commit(self, commit: Commit, *, is_known: bool = False) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
-        numbers = writing.write_decisions(self._sql, [commit])
+        numbers = writing.write_decisions(self._sql, [commit], self._node.id if is_known else None)
         self._note([commit])
         self._note_changes([commit.change] if commit.change is not None else (), numbers if is_known else None)
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
         """Write decisions of the engine here, all or none."""
-        numbers = writing.write_decisions(self._sql, commits)
+        numbers = writing.write_decisions(self._sql, commits, self._node.id)
         self._note(commits)
         self._note_changes([commit.change for commit in commits if commit.change is not None], numbers)
 
@@ -247,12 +250,12 @@ class PostgresStore:
 
     def insert(self, job: Job) -> None:
         """Add a job."""
-        writing.add_jobs(self._sql, [job])
+        writing.add_jobs(self._sql, [job], self._node.taker)
         self.notes.touched[job.id] = None
 
     def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
         """Add jobs of whose ids there is nothing yet, and a line of history each."""
-        writing.add_jobs(self._sql, jobs)
+        writing.add_jobs(self._sql, jobs, self._node.taker)
         writing.write_changes(self._sql, changes)
         self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
         self._note_changes(changes)
@@ -305,11 +308,21 @@ class PostgresStore:
         with sql.steady():
             return reading.snapshots_of(sql, self._rows, job_ids)
 
+    def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """Those of these jobs that this process holds, as of one transaction."""
+        sql = self._sql
+        with sql.steady():
+            held = self._node.held_among(sql, job_ids)
+            return [
+                found if job_id in held else None
+                for job_id, found in zip(job_ids, reading.snapshots_of(sql, self._rows, job_ids), strict=True)
+            ]
+
     def nearest(self, most: int) -> Nearest:
         """The jobs that need looking after, as of one transaction."""
         sql = self._sql
         with sql.steady():
-            return reading.nearest(sql, most)
+            return reading.nearest(sql, most, self._node.id)
 
     def computed_with(self) -> Collection[Computed]:
         """With what data of which zones next firings were computed."""
@@ -328,7 +341,7 @@ class PostgresStore:
         return int(instant or 0)
 
     def orphans(self, owner: str) -> list[tuple[Execution, int]]:
-        """Attempts another owner began and did not end, oldest first, each with its firing's earlier lost ones."""
+        """Attempts that others began who are gone, oldest first, each with its firing's earlier lost ones."""
         return reading.orphans(self._sql, self._rows, owner)
 
     def cancelling(self) -> Mapping[str, str]:

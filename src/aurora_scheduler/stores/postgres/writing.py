@@ -23,13 +23,13 @@ __all__ = ["add_jobs", "heard_of", "next_generation", "rename", "save_job", "wri
 _WITH_IT = ("aurora_executions", "aurora_job_changes")
 
 
-def write_decisions(sql: Connection, commits: Sequence[Commit]) -> list[int]:
-    """Write decisions; the numbers of their lines of history.
+def write_decisions(sql: Connection, commits: Sequence[Commit], holder: str | None) -> list[int]:
+    """Write decisions, of those that `holder` holds the jobs of, if it is one; the numbers of their lines of history.
 
     Raises `Refused` where one does not fit; what was written then has to be taken back.
     """
     jobs = [commit.job for commit in commits if commit.job is not None]
-    saved = [(*state_row(job), job.id, job.generation, job.version - 1) for job in jobs]
+    saved = [(*state_row(job), job.id, job.generation, job.version - 1, holder) for job in jobs]
     if sql.write(SAVE_STATES, saved) != len(saved):
         raise Stale(_which([job.id for job in jobs]))
     moved = [row for commit in commits for row in commit.moved]
@@ -50,9 +50,12 @@ def write_changes(sql: Connection, changes: Sequence[Change]) -> list[int]:
     return [number for (number,) in sql.write_and_find(INSERT_CHANGES, [change_row(change) for change in changes])]
 
 
-def add_jobs(sql: Connection, jobs: Sequence[Job]) -> None:
-    """Add jobs. Raises `JobExistsError` where there is one of the id of the first, or, of many, of some id."""
-    if sql.write(INSERT_JOBS, [job_row(job) for job in jobs]) != len(jobs):
+def add_jobs(sql: Connection, jobs: Sequence[Job], holder: str | None) -> None:
+    """Add jobs, which `holder` holds.
+
+    Raises `JobExistsError` where there is one of the id of the first, or, of many, of some id.
+    """
+    if sql.write(INSERT_JOBS, [(*job_row(job), holder) for job in jobs]) != len(jobs):
         raise JobExistsError(jobs[0].id)
 
 

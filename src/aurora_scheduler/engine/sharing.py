@@ -1,0 +1,89 @@
+"""A share of the jobs, where several processes fire them beside each other: taken, kept by signs of life, and left.
+
+What is held here is in the book, as all jobs are where there is one owner; the store says which that are.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+
+import trio
+
+from aurora_scheduler.commands import recover_orphans, take_part
+from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.patience import AWAY
+from aurora_scheduler.engine.perform import report_lost
+from aurora_scheduler.instants import SECOND
+from aurora_scheduler.logs import logger
+from aurora_scheduler.model import Commit
+from aurora_scheduler.ports import Share, Store
+
+__all__ = ["Sharing"]
+
+_log = logger("engine")
+
+#: How often, in seconds, a sign of life is given.
+_EVERY = 1.0
+#: What is due in so many microseconds is not left to others: it may be claimed just now.
+_SOON = SECOND // 10
+
+
+class Sharing:
+    """This process's share of the jobs."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        #: Since when there is one.
+        self._since = ""
+
+    async def begin(self) -> None:
+        """Have a first share, and recover what those had begun that are gone. With one owner that is all."""
+        await self._take_part(recovers=True)
+
+    async def keep(self) -> None:
+        """Give signs of life, have a fair share, bury the dead: until cancelled."""
+        while True:
+            await trio.sleep(_EVERY)
+            try:
+                await self._take_part()
+            except AWAY as error:
+                _log.warning("no sign of life can be given to the other processes, trying again: %s", error)
+
+    async def leave(self) -> None:
+        """Leave to the others whatever does not run here."""
+        try:
+            await self._release([entry.job.id for entry in self._book.entries()])
+        except AWAY as error:  # they take it when this process is gone
+            _log.warning("jobs could not be left to the other processes: %s", error)
+
+    async def _take_part(self, *, recovers: bool = False) -> None:
+        book = self._book
+        takes = recovers or book.tending is not None
+
+        def share(store: Store) -> tuple[Share, list[Commit]]:
+            got, lost = take_part(store, book.clock, book.owner, takes=takes)
+            return got, recover_orphans(store, book.clock, book.owner) if recovers and not got.someone_died else lost
+
+        got, lost = await book.writer.write(share).wait()
+        if lost:
+            _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
+            report_lost(book, lost)
+        if got.since != self._since:  # of what was held before nobody knows whose it is now
+            book.note_changes([entry.job.id for entry in book.entries()])
+            self._since = got.since
+        book.note_changes([*got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
+        if got.surplus:
+            await self._release(self._idle(got.surplus))
+
+    async def _release(self, job_ids: Sequence[str]) -> None:
+        self._book.note_changes(await self._book.writer.write(lambda store: store.release(job_ids)).wait())
+
+    def _idle(self, most: int) -> list[str]:
+        soon = self._book.clock.now() + _SOON
+        idle = {entry.job.id: entry.job.next_due for entry in self._book.entries() if entry.is_idle}
+        later = [
+            (math.inf if due is None else due, job_id) for job_id, due in idle.items() if due is None or due > soon
+        ]
+        return [job_id for _, job_id in heapq.nlargest(most, later)]  # whoever takes them has the most time

@@ -1,0 +1,31 @@
+"""What it means for a store to have one owner: he fires all its jobs, and shares them with nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aurora_scheduler.ports import Share, Snapshot
+
+__all__ = ["Alone"]
+
+
+class Alone:
+    """A store with one owner."""
+
+    is_shared = False
+
+    def share(self, *, takes: bool = True) -> Share:
+        """The owner has them all."""
+        return Share()
+
+    def release(self, job_ids: Sequence[str]) -> list[str]:
+        """None: there is nobody to leave them to."""
+        return []
+
+    def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """All that there are."""
+        return self.snapshots_of(job_ids)
+
+    def snapshots_of(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
+        """The store's own."""
+        raise NotImplementedError

@@ -1,0 +1,154 @@
+"""The nodes: the processes that fire the jobs of one database beside each other, each those that it holds.
+
+A node says every second that it lives, by the server's clock, and has a lock that goes with its connection. Gone is one
+that has not said so for long, or, if its lock is free, for a few seconds: then its process is dead, and not only slow.
+While the server was away nobody could say anything; it waits for the nodes as long as it would have before.
+
+A job is held by one node at a time, and what it claims is refused where it does not hold the job any more. What is due
+first is taken first, of more jobs than its share a node leaves those with which nothing happens just now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aurora_scheduler.ports import Share
+from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.rows import OPEN_TEXTS
+
+__all__ = ["LOCK_WRITER", "Node", "firing"]
+
+#: Which advisory lock a node has, and which who writes; the second keys are the node's, and the table's.
+_NODE, _WRITER = 0x61756F, 0x617577
+LOCK_WRITER = f"SELECT pg_advisory_xact_lock({_WRITER}, 'aurora_jobs'::regclass::oid::int)"
+_KEY = "('x' || substr(md5(current_schema() || ' ' || id), 1, 8))::bit(32)::int"
+_LOCK = f"SELECT pg_advisory_lock({_NODE}, {_KEY}) FROM (VALUES (%s)) AS node (id)"
+_UNLOCK = f"SELECT pg_advisory_unlock({_NODE}, {_KEY}) FROM (VALUES (%s)) AS node (id)"
+
+#: In seconds: after how long without a word a node is gone, and after how long if its connection is, too.
+_LEASE, _GRACE = 15, 3
+_SILENT = "clock_timestamp() - greatest(seen, pg_postmaster_start_time())"
+_LOCKED = (
+    "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    f" AND classid = {_NODE} AND objid::int8 = ({_KEY})::int8 & 4294967295)"
+)
+_GONE = f"{_SILENT} > '{_LEASE} s' OR ({_SILENT} > '{_GRACE} s' AND NOT {_LOCKED})"
+
+#: A row that is inserted, and not updated, has no transaction that has deleted the one before.
+_ALIVE = (
+    "INSERT INTO aurora_nodes (id, joined, seen) VALUES (%s, clock_timestamp(), clock_timestamp())"
+    " ON CONFLICT (id) DO UPDATE SET seen = excluded.seen RETURNING joined::text, xmax::text = '0'"
+)
+_BURY = (
+    "DELETE FROM aurora_nodes WHERE id IN"
+    f" (SELECT id FROM aurora_nodes WHERE id <> %s AND ({_GONE}) FOR UPDATE SKIP LOCKED) RETURNING id"
+)
+_FIRE = "status IN ('active', 'unresolved')"
+#: A job that does not fire is looked after as long as something of it waits or runs.
+_IS_BUSY = (
+    "EXISTS (SELECT 1 FROM aurora_executions AS row WHERE row.job_id = job.id AND row.generation = job.generation"
+    f" AND row.status IN ({OPEN_TEXTS}))"
+)
+_TAKE = (
+    "UPDATE aurora_jobs AS job SET holder = %s FROM ("
+    f" SELECT id FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} ORDER BY next_fire LIMIT %s FOR UPDATE SKIP LOCKED"
+    ") AS free WHERE job.id = free.id RETURNING job.id"
+)
+_TAKE_BUSY = (
+    "UPDATE aurora_jobs AS job SET holder = %s WHERE holder IS NULL AND id IN"
+    f" (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})) AND {_IS_BUSY} RETURNING id"
+)
+_RELEASE = (
+    "UPDATE aurora_jobs AS job SET holder = NULL"
+    f" WHERE holder = %s AND id = ANY(%s::text[]) AND NOT {_IS_BUSY} RETURNING id"
+)
+_ORPHANED = (
+    "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes)"
+)
+#: So many jobs are taken at once: others shall write in between.
+_TOGETHER = 2000
+#: How often jobs are counted, in rounds; and one in how many more than its share a node may have.
+_COUNTED, _SLACK = 5, 20
+
+
+def firing(sql: Connection) -> int:
+    """How many nodes there are that have given a sign of life lately."""
+    ((count,),) = sql.find(f"SELECT count(*) FROM aurora_nodes WHERE NOT ({_GONE})")
+    return int(count)
+
+
+@dataclass(slots=True)
+class Node:
+    """This process, as one of those that share the jobs. The store's reader has the same."""
+
+    id: str | None = None
+    """None: it does not fire."""
+    takes: bool = True
+    """Whether it takes jobs; else it is about to leave, and only lives."""
+    round: int = 0
+
+    @property
+    def taker(self) -> str | None:
+        """Who holds the jobs that are made here."""
+        return self.id if self.takes else None
+
+    def join(self, sql: Connection, id_: str) -> None:
+        """Be one of them, from the next sign of life on."""
+        if self.id is None:
+            sql.find(_LOCK, id_)
+            self.id = id_
+
+    def lock_anew(self, sql: Connection) -> None:
+        """On another connection, as the one before is lost."""
+        if self.id is not None:
+            sql.find(_LOCK, self.id)
+
+    def leave(self, sql: Connection) -> None:
+        """Leave everything to the others, at once."""
+        if self.id is not None:
+            sql.do("DELETE FROM aurora_nodes WHERE id = %s", self.id)
+            sql.do("UPDATE aurora_jobs SET holder = NULL WHERE holder = %s", self.id)
+            sql.find(_UNLOCK, self.id)
+            self.id = None
+
+    def share(self, sql: Connection, *, takes: bool) -> Share:
+        """A sign of life; bury who gives none; a fair share of the jobs."""
+        if self.id is None:
+            return Share()
+        self.takes = takes
+        ((since, is_new),) = sql.find(_ALIVE, self.id)
+        has_buried = bool(sql.find(_BURY, self.id))
+        if is_new or has_buried:
+            sql.do(_ORPHANED)
+        gained, surplus = self._balance(sql) if takes else ([], 0)
+        return Share(gained, surplus, bool(is_new or has_buried), str(since))
+
+    def _balance(self, sql: Connection) -> tuple[list[str], int]:
+        """What was taken, and how many more than its share there are."""
+        self.round += 1
+        busy = [job_id for (job_id,) in sql.find(_TAKE_BUSY, self.id)]
+        some_are_free = sql.find(f"SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} LIMIT 1")
+        if not some_are_free and self.round % _COUNTED:
+            return busy, 0
+        ((all_, mine, nodes),) = sql.find(
+            "SELECT count(*), count(*) FILTER (WHERE holder = %s), (SELECT count(*) FROM aurora_nodes)"
+            f" FROM aurora_jobs WHERE {_FIRE}",
+            self.id,
+        )
+        share = -(-all_ // nodes)
+        if mine < share:
+            taken = sql.find(_TAKE, self.id, min(share - mine, _TOGETHER)) if some_are_free else []
+            return [*busy, *(job_id for (job_id,) in taken)], 0
+        surplus = mine - share
+        return busy, surplus if surplus > share // _SLACK else 0
+
+    def release(self, sql: Connection, job_ids: Sequence[str]) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+        return [job_id for (job_id,) in sql.find(_RELEASE, self.id, list(job_ids))]
+
+    def held_among(self, sql: Connection, job_ids: Sequence[str]) -> set[str]:
+        """Those of the jobs that it holds."""
+        rows = sql.find("SELECT id FROM aurora_jobs WHERE holder = %s AND id = ANY(%s::text[])", self.id, list(job_ids))
+        return {job_id for (job_id,) in rows}
