@@ -44,7 +44,7 @@ class Fleet:
     """A database and its processes. A context: at its end none of them is left."""
 
     directory: Path
-    url: str
+    server: cluster.Server
     seed: int
     size: int = 3
     jobs: int = 60
@@ -61,7 +61,7 @@ class Fleet:
 
     def __enter__(self) -> Fleet:
         for _ in range(self.size):
-            member = Member(Cradle(_SOURCE), Proxy(self.url), Path())
+            member = Member(Cradle(_SOURCE), Proxy(self.server.url), Path())
             self.members.append(member)
             self._bear(member)
         self._wait(
@@ -122,6 +122,14 @@ class Fleet:
         member.proxy.cut()
         self._is_made_good("reset", its, at)
 
+    def crash(self) -> None:
+        """The server crashes, and is there again after two seconds."""
+        self._some()
+        self.server.stop()
+        time.sleep(2)
+        self.server.start()
+        self._is_made_good("without a server", job_ids(self.jobs), _now())
+
     def end(self) -> None:
         """All are asked to stop, when all of them have had their share."""
         self._wait(self._is_spread, "a share for each")
@@ -131,7 +139,7 @@ class Fleet:
             code = member.cradle.ended(_DEADLINE)
             assert code == 0, f"it ended with {code}: {member.said.read_text()}"
             assert "Traceback" not in member.said.read_text(), member.said.read_text()
-        cluster.copy_tables(self.url, self.directory / "jobs.db")
+        cluster.copy_tables(self.server.url, self.directory / "jobs.db")
 
     # -- what came of it ----------------------------------------------------------------------------------------
 

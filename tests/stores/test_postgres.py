@@ -22,7 +22,7 @@ from aurora_scheduler.ports import InDoubt
 from aurora_scheduler.stores import ThreadedWriter
 from aurora_scheduler.stores.postgres import PostgresStore
 from aurora_scheduler.stores.postgres.schema import KNOWN
-from stores.making import add, insert, make_execution, make_job
+from stores.making import insert, make_execution, make_job
 from support.proxy import Proxy
 
 
@@ -110,39 +110,6 @@ def test_each_schema_of_the_search_path_is_a_database_of_its_own(url, said):
     assert [store.own("me") for store in stores] == [True, True]
     for store in stores:
         store.close()
-
-
-# The owner --------------------------------------------------------------------------------------------------------
-
-
-def test_there_is_one_owner_until_it_goes(open_stores):
-    first, second = open_stores(), open_stores()
-    assert first.own("first")
-    assert not second.own("second")
-    first.disown()
-    assert second.own("second")
-    assert not first.own("first")
-    second.close()
-    assert first.own("first")
-
-
-def test_an_owner_whose_connection_is_cut_is_the_owner_no_longer(said, open_stores):
-    first, second = open_stores(), open_stores()
-    first.own("first")
-    cut(said)
-    assert second.own("second"), "it has connected anew, and nobody held the lock"
-    with pytest.raises(StoreError, match="another scheduler has become its owner"), first.transaction():
-        pass
-    assert not first.own("first")
-
-
-def test_an_owner_whose_connection_was_cut_goes_on_if_nobody_came_meanwhile(said, open_stores):
-    first, second = open_stores(), open_stores()
-    first.own("first")
-    cut(said)
-    add(first, make_execution(1))
-    assert first.executions() == second.executions() == [make_execution(1)]
-    assert not second.own("second")
 
 
 # The database goes away -------------------------------------------------------------------------------------------
@@ -317,16 +284,6 @@ def test_a_transaction_in_which_a_statement_has_failed_does_not_seem_to_be_commi
     with pytest.raises(StoreError, match="undone"):
         write()
     assert store.jobs() == [make_job()]
-
-
-def test_an_owner_whose_lost_connection_the_server_has_not_noticed_goes_on(proxy, far_store, open_stores):
-    far_store.own("far")
-    proxy.cut_clients()
-    with pytest.raises(StoreUnavailableError):
-        insert(far_store, make_job())
-    insert(far_store, make_job())
-    assert far_store.own("far")
-    assert not open_stores().own("near")
 
 
 # Durability -------------------------------------------------------------------------------------------------------

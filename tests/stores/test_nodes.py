@@ -1,0 +1,264 @@
+"""Several processes that share the jobs of a PostgreSQL database: who holds which, and what the dead leave behind."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import psycopg
+import pytest
+
+from aurora_scheduler.model import Commit, ExecutionStatus, JobStatus
+from aurora_scheduler.ports import Share, Stale
+from aurora_scheduler.stores import SqliteStore
+from aurora_scheduler.stores.postgres import PostgresStore
+from aurora_scheduler.values import replace
+from stores.making import insert, make_execution, make_job
+from support.proxy import Proxy
+
+#: In seconds: a server that has just started waits for the nodes it had before.
+PATIENCE = 30
+
+
+@pytest.fixture
+def nodes(url):
+    """Makes nodes, by name; each has given its first sign of life."""
+    made = []
+
+    def make(*names, at=url):
+        some = []
+        for name in names:
+            store = PostgresStore(at)
+            store.open()
+            store.own(name)
+            some.append(store)
+        made.extend(some)
+        for store in some:
+            share(store)
+        return some if len(some) > 1 else some[0]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def said(url):
+    """Says something to the database from beside."""
+
+    def say(query):
+        with psycopg.connect(url, autocommit=True) as sql:
+            answer = sql.execute(query)
+            return answer.fetchall() if answer.description else None
+
+    return say
+
+
+@pytest.fixture
+def jobs(url):
+    """Makes jobs that nobody holds yet."""
+
+    def make(count, **fields):
+        store = PostgresStore(url)
+        store.open()
+        some = [make_job(f"job-{number}", next_fire=number, **fields) for number in range(count)]
+        insert(store, *some)
+        store.close()
+        return some
+
+    return make
+
+
+def share(store, **how):
+    with store.transaction():
+        return store.share(**how)
+
+
+def held(*stores):
+    """How many jobs each holds; none is held by two."""
+    ids = [job.id for job in stores[0].jobs()]
+    theirs = [{one.job.id for one in store.held(ids) if one is not None} for store in stores]
+    assert max(Counter(job_id for some in theirs for job_id in some).values(), default=1) == 1
+    return [len(some) for some in theirs]
+
+
+def settled(*stores):
+    """How many each holds when all have had time to give and take: who has too many is told so in some round."""
+    for _ in range(12):
+        for store in stores:
+            surplus = share(store).surplus
+            if surplus:
+                mine = [one.job.id for one in store.held([job.id for job in store.jobs()]) if one is not None]
+                release(store, mine[:surplus])
+    return held(*stores)
+
+
+def release(store, job_ids):
+    with store.transaction():
+        return store.release(job_ids)
+
+
+def claim(store, job, number=1):
+    """A firing's claim, as the engine hands it in."""
+    execution = make_execution(number, job.id, status=ExecutionStatus.RUNNING, owner=store._node.id)
+    with store.transaction():
+        store.commit(Commit(job=replace(job, version=job.version + 1), new=(execution,)), is_known=True)
+    return execution
+
+
+# Who holds what ---------------------------------------------------------------------------------------------------
+
+
+def test_who_is_alone_takes_all_and_what_is_due_first_first(nodes, jobs):
+    made = jobs(5)
+    store = nodes("one")
+    assert held(store) == [5]
+    assert store.nearest(3).job_ids == [job.id for job in made[:3]]
+
+
+def test_each_has_its_share(nodes, jobs):
+    jobs(10)
+    first, second, third = nodes("one", "two", "three")
+    assert sum(held(first, second, third)) == 10
+    assert sorted(settled(first, second, third)) in ([2, 4, 4], [3, 3, 4])
+
+
+def test_a_job_that_is_made_by_a_node_is_its_own_at_once(nodes):
+    first, second = nodes("one", "two")
+    insert(second, make_job())
+    assert held(first, second) == [0, 1]
+    assert [one and one.job for one in second.held(["nightly", "unheard of"])] == [make_job(), None]
+
+
+def test_what_a_node_makes_that_is_about_to_leave_is_for_others(nodes):
+    first, second = nodes("one", "two")
+    share(first, takes=False)
+    insert(first, make_job())
+    assert held(first, second) == [0, 0]
+    assert share(second).gained == ["nightly"]
+
+
+def test_what_is_at_rest_is_held_by_nobody_until_a_run_is_asked_for(nodes, jobs):
+    (job,) = jobs(1, status=JobStatus.PAUSED)
+    store = nodes("one")
+    assert held(store) == [0]
+    with store.transaction():
+        waiting = make_execution(1, job.id, status=ExecutionStatus.WAITING, owner=None)
+        store.commit(Commit(job=replace(job, version=job.version + 1), new=(waiting,)))
+    assert share(store).gained == [job.id]
+    assert held(store) == [1]
+
+
+def test_a_reader_sees_what_its_store_holds(nodes, jobs):
+    jobs(2)
+    store = nodes("one")
+    reader = store.reader()
+    reader.open()
+    assert [one is not None for one in reader.held(["job-0", "job-1", "job-2"])] == [True, True, False]
+    reader.close()
+
+
+# Claims -----------------------------------------------------------------------------------------------------------
+
+
+def test_who_does_not_hold_a_job_any_more_claims_nothing_of_it(nodes, jobs):
+    (job,) = jobs(1)
+    first, second = nodes("one", "two")
+    assert release(first, [job.id]) == [job.id]
+    assert share(second).gained == [job.id]
+    with pytest.raises(Stale):
+        claim(first, job)
+    claim(second, job)
+    assert [row.owner for row in second.executions()] == ["two"]
+
+
+def test_a_job_of_which_something_runs_is_not_left_to_others(nodes, jobs):
+    some = jobs(2)
+    store = nodes("one")
+    claim(store, some[0])
+    assert release(store, [job.id for job in some]) == ["job-1"]
+
+
+def test_of_two_that_take_at_the_same_time_each_gets_others(nodes, jobs):
+    stores = nodes("one", "two")
+    jobs(100)
+    threads = [threading.Thread(target=share, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held(*stores) == [50, 50]
+
+
+# Who lives --------------------------------------------------------------------------------------------------------
+
+
+def test_who_leaves_leaves_all_to_others_at_once(nodes, jobs):
+    jobs(4)
+    first, second = nodes("one", "two")
+    with first.transaction():
+        first.disown()
+    share(second)
+    assert held(second) == [4]
+
+
+def test_whose_process_is_dead_is_buried_within_seconds_and_what_it_had_begun_is_orphaned(nodes, jobs, eventually):
+    (job,) = jobs(1)
+    first, second = nodes("one", "two")
+    begun = claim(first, job)
+    assert second.orphans("two") == []
+    first._connection.close()  # as the kernel does it for a process that is killed
+    found = eventually(lambda: share(second), lambda got: got.someone_died)
+    assert found.gained == [job.id]
+    assert [row.id for row, _ in second.orphans("two")] == [begun.id]
+
+
+def test_who_was_taken_for_dead_learns_that_it_has_nothing_any_more(nodes, jobs, said):
+    jobs(2)
+    first, second = nodes("one", "two")
+    before = share(first).since
+    assert share(first).since == before
+    said("DELETE FROM aurora_nodes WHERE id = 'one'")
+    share(second)
+    after = share(first)
+    assert after.since != before
+    assert sum(held(first, second)) == 2
+
+
+def test_a_connection_that_is_lost_costs_a_node_nothing(nodes, jobs, url):
+    jobs(3)
+    with Proxy(url) as proxy:
+        far, near = nodes("far", at=proxy.url), nodes("near")
+        proxy.cut_clients()  # the server does not notice
+        before = held(near)
+        share(far)
+        assert not share(near).someone_died
+        assert held(near, far) == [*before, 3 - before[0]]
+        far.close()
+
+
+def test_where_there_is_one_owner_nothing_is_shared(tmp_path):
+    store = SqliteStore(str(tmp_path / "jobs.db"))
+    store.open()
+    store.own("one")
+    insert(store, make_job())
+    assert share(store) == Share()
+    assert release(store, ["nightly"]) == []
+    assert held(store) == [1]
+    store.close()
+
+
+@pytest.fixture
+def eventually():
+    """Asks again and again, until the answer is as wanted."""
+
+    def ask(question, is_wanted):
+        done = threading.Event()
+        for _ in range(PATIENCE * 10):
+            answer = question()
+            if is_wanted(answer):
+                return answer
+            done.wait(0.1)
+        raise AssertionError(f"it is {answer} still")
+
+    return ask
