@@ -21,6 +21,7 @@ __all__ = [
     "Decision",
     "Fenced",
     "InDoubt",
+    "Listener",
     "Nearest",
     "NotYet",
     "Notes",
@@ -178,6 +179,26 @@ class Decision(NamedTuple):
     """Called with the error or None once it is committed, in whichever thread."""
 
 
+class Listener(Protocol):
+    """Hears when others change something. Belongs to one thread, but for `open`, which takes its time."""
+
+    def open(self) -> None:
+        """Begin to listen. Raises `StoreError`."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor that can be read from when there is something to hear."""
+        ...
+
+    def has_heard(self) -> bool:
+        """Whether there was something, now that it can be read from. Raises `StoreUnavailableError` at the end."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more; what is closed may be opened again."""
+        ...
+
+
 class Store(Protocol):
     """A database of jobs, executions and job changes. Synchronous; belongs to one thread.
 
@@ -198,6 +219,10 @@ class Store(Protocol):
 
     def reader(self) -> Store | None:
         """A second connection for reading, to be opened in another thread; None where there can be only one."""
+        ...
+
+    def listener(self) -> Listener | None:
+        """What hears of changes that others make; None where there is nothing to hear."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -14,6 +14,7 @@ import pytest
 
 import aurora_scheduler
 from docs.run_document import blocks_of
+from support import cluster
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -30,10 +31,13 @@ def test_a_page_runs(page: Path, tmp_path: Path):
     """Every Python block of the page, in a process and an empty directory of its own; see run_document.py."""
     if not blocks_of(page):
         return
+    env = {**os.environ, "AURORA_SCHEDULER_DB": str(tmp_path / "aurora_scheduler.db")}
+    if "DATABASE_URL" in page.read_text(encoding="utf-8"):
+        env["DATABASE_URL"] = cluster.database_url()
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("run_document.py"), page],
         cwd=tmp_path,
-        env={**os.environ, "AURORA_SCHEDULER_DB": str(tmp_path / "aurora_scheduler.db")},
+        env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

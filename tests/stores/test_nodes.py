@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import psycopg
 import pytest
 
+from aurora_scheduler.errors import StoreUnavailableError
 from aurora_scheduler.model import Commit, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import Share, Stale
 from aurora_scheduler.stores import SqliteStore
@@ -262,3 +265,54 @@ def eventually():
         raise AssertionError(f"it is {answer} still")
 
     return ask
+
+
+# Hearing of each other --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listener(nodes):
+    made = nodes("listening").listener()
+    made.open()
+    yield made
+    made.close()
+
+
+def is_heard(listener):
+    ready, _, _ = select.select([listener.fileno()], [], [], 2)
+    return bool(ready) and listener.has_heard()
+
+
+def test_what_others_change_and_leave_is_heard_at_once(nodes, listener):
+    store = nodes("one")
+    insert(store, make_job(next_fire=1))
+    assert is_heard(listener)
+    release(store, ["nightly"])
+    assert is_heard(listener)
+    with store.transaction():
+        store.disown()
+    assert is_heard(listener)
+
+
+def test_of_a_firing_nobody_else_hears(nodes, jobs, said, listener):
+    (job,) = jobs(1)
+    is_heard(listener)
+    store = nodes("one")
+    said("UPDATE aurora_jobs SET holder = 'one'")
+    claim(store, job)
+    ready, _, _ = select.select([listener.fileno()], [], [], 0.3)
+    assert not ready
+
+
+def test_a_listener_whose_connection_is_lost_says_so_and_may_begin_anew(nodes, listener, said):
+    said("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    for _ in range(2):  # its last words, and then its end
+        select.select([listener.fileno()], [], [], 2)
+        with suppress(StoreUnavailableError):
+            listener.has_heard()
+    with pytest.raises(StoreUnavailableError):
+        listener.has_heard()
+    listener.close()
+    listener.open()
+    insert(nodes("one"), make_job())
+    assert is_heard(listener)

@@ -16,6 +16,7 @@ from aurora_scheduler.engine import keeper
 from aurora_scheduler.engine.admission import admit, admit_first, keep_admitting, renew
 from aurora_scheduler.engine.alarms import Alarms
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.hints import Hints
 from aurora_scheduler.engine.hooks import Hooks
 from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lead import Lead
@@ -106,7 +107,8 @@ class Engine:
             writer, clock, self.owner, mailbox, alarms, runners, slots, callbacks, horizon, self.hooks,
             Lead(settings.claim_ahead), tend=tend, begin=begin,
         )  # fmt: skip
-        self._sharing = Sharing(self.book)
+        self._hints = Hints()
+        self._sharing = Sharing(self.book, self._hints)
         self._stands_by = self._shares = False
         self._stopping = trio.Event()
         self._threads_ended = trio.Event()
@@ -214,6 +216,7 @@ class Engine:
         keeping.start_soon(keeper.follow_changes, self.book)
         if self._shares:
             keeping.start_soon(self._sharing.keep)
+            keeping.start_soon(self._hints.listen, self.writer)
         if not self.settings.inline:
             keeping.start_soon(keeper.hold_collector, self.book)
             keeping.start_soon(keeper.spare_collector, self.book)
@@ -243,7 +246,7 @@ class Engine:
         nursery.start_soon(keep_admitting, self.book)
         nursery.start_soon(keeper.retry_unresolved, self.book, settings.unresolved_every)
         if settings.poll is not None:
-            nursery.start_soon(keeper.follow_others, self.book, settings.poll)
+            nursery.start_soon(keeper.follow_others, self.book, self._hints, settings.poll)
         if settings.prune_every is not None:
             nursery.start_soon(
                 keeper.keep_history, self.book, settings.keep_executions, settings.keep_days, settings.prune_every

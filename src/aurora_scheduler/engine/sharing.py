@@ -9,10 +9,9 @@ import heapq
 import math
 from collections.abc import Sequence
 
-import trio
-
 from aurora_scheduler.commands import recover_orphans, take_part
 from aurora_scheduler.engine.book import Book
+from aurora_scheduler.engine.hints import Hints
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.engine.perform import report_lost
 from aurora_scheduler.instants import SECOND
@@ -33,8 +32,9 @@ _SOON = SECOND // 10
 class Sharing:
     """This process's share of the jobs."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, hints: Hints) -> None:
         self._book = book
+        self._hints = hints
         #: Since when there is one.
         self._since = ""
 
@@ -45,7 +45,7 @@ class Sharing:
     async def keep(self) -> None:
         """Give signs of life, have a fair share, bury the dead: until cancelled."""
         while True:
-            await trio.sleep(_EVERY)
+            await self._hints.wait(_EVERY)
             try:
                 await self._take_part()
             except AWAY as error:

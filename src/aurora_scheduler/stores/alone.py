@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aurora_scheduler.ports import Share, Snapshot
+from aurora_scheduler.ports import Listener, Share, Snapshot
 
 __all__ = ["Alone"]
 
@@ -17,6 +17,10 @@ class Alone:
     def share(self, *, takes: bool = True) -> Share:
         """The owner has them all."""
         return Share()
+
+    def listener(self) -> Listener | None:
+        """A file says nothing."""
+        return None
 
     def release(self, job_ids: Sequence[str]) -> list[str]:
         """None: there is nobody to leave them to."""

@@ -67,6 +67,15 @@ class Connection:
                 self.sql.pgconn.consume_input()
         return self.sql.closed
 
+    def has_heard(self) -> bool:
+        """Whether there was a notification, in what can be read now."""
+        with translated(self._place):
+            self.sql.pgconn.consume_input()
+            heard = False
+            while self.sql.pgconn.notifies() is not None:
+                heard = True
+        return heard
+
     @property
     def _is_idle(self) -> bool:
         return self.sql.info.transaction_status is TransactionStatus.IDLE

@@ -19,6 +19,7 @@ from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import copy_to
+from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener
 from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER, Node
 from aurora_scheduler.stores.postgres.schema import migrate
 from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT_JOB
@@ -48,7 +49,7 @@ class PostgresStore:
             raise OptionError("durability", durability, 'must be "full" or "normal"')
         self._url = url
         self._durability = durability
-        self._must_last = False
+        self._must_last = self._has_news = False
         #: What it is called where people read it: without a password.
         self.path = place_of(url)
         self.notes = Notes()
@@ -117,6 +118,10 @@ class PostgresStore:
             raise
         self._connection = connection
 
+    def listener(self) -> PostgresListener:
+        """A connection more, which hears what others change."""
+        return PostgresListener(self._url, self.path)
+
     # -- transactions and ownership -----------------------------------------------------------------------------
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -133,7 +138,7 @@ class PostgresStore:
         except BaseException:
             self._roll_back()
             raise
-        self._is_writing, self._must_last = True, False
+        self._is_writing, self._must_last, self._has_news = True, False, False
 
     def _end(self, error: BaseException | None) -> None:
         try:
@@ -152,6 +157,8 @@ class PostgresStore:
         sql = self._sql
         if self._must_last and self._durability != "full":
             sql.do("SET LOCAL synchronous_commit = on")
+        if self.notes.touched or self._has_news:
+            sql.do(NOTIFY)
         try:
             sql.commit()
         except StoreUnavailableError as error:
@@ -211,6 +218,7 @@ class PostgresStore:
 
     def disown(self) -> None:
         """Leave everything to the others."""
+        self._has_news = True
         self._node.leave(self._sql)
 
     def share(self, *, takes: bool = True) -> Share:
@@ -219,6 +227,7 @@ class PostgresStore:
 
     def release(self, job_ids: Sequence[str]) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+        self._has_news = True
         return self._node.release(self._sql, job_ids)
 
     # -- writing ------------------------------------------------------------------------------------------------
