@@ -381,15 +381,7 @@ class SqliteStore(Alone):
                 f"{SELECT_EXECUTION} WHERE status IN ('running', 'cancelling') AND owner IS NOT ? ORDER BY id",
                 (owner,),
             )
-            return [(row, self._deaths(row)) for row in self._rows.open_executions(rows)]
-
-    def _deaths(self, row: Execution) -> int:
-        (deaths,) = self._connection.execute(
-            "SELECT count(*) FROM aurora_executions"
-            " WHERE job_id = ? AND generation = ? AND scheduled = ? AND status = 'lost'",
-            (row.job_id, row.generation, row.scheduled),
-        ).fetchone()
-        return int(deaths)
+            return [(row, surveys.deaths(self._connection, row)) for row in self._rows.open_executions(rows)]
 
     def cancelling(self) -> Mapping[str, str]:
         """Executions that are to be cancelled, and why."""

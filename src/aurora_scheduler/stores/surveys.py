@@ -1,14 +1,15 @@
-"""What is true of all jobs: found by looking through them."""
+"""What is true of all jobs, or of all attempts of a firing: found by looking through them."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
 
+from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Computed
 from aurora_scheduler.stores.damaged import fetched
 
-__all__ = ["computed_with", "jobs_computed_with", "latest"]
+__all__ = ["computed_with", "deaths", "jobs_computed_with", "latest"]
 
 _TO_FIRE = "FROM aurora_jobs WHERE status != 'finished' AND next_fire IS NOT NULL"
 
@@ -30,3 +31,13 @@ def latest(sql: sqlite3.Connection) -> int:
     query = "SELECT max(max(updated, coalesce(last_run, updated))) FROM aurora_jobs WHERE status = 'active'"
     ((instant,),) = fetched(sql, query)
     return instant if isinstance(instant, int) else 0
+
+
+def deaths(sql: sqlite3.Connection, row: Execution) -> int:
+    """How many attempts of the row's firing were lost."""
+    (count,) = sql.execute(
+        "SELECT count(*) FROM aurora_executions"
+        " WHERE job_id = ? AND generation = ? AND scheduled = ? AND status = 'lost'",
+        (row.job_id, row.generation, row.scheduled),
+    ).fetchone()
+    return int(count)
