@@ -245,8 +245,8 @@ class Engine:
         settings = self.settings
         nursery.start_soon(keep_admitting, self.book)
         nursery.start_soon(keeper.retry_unresolved, self.book, settings.unresolved_every)
-        if settings.poll is not None:
-            nursery.start_soon(keeper.follow_others, self.book, self._hints, settings.poll)
+        if settings.poll is not None and not self._shares:
+            nursery.start_soon(keeper.follow_others, self.book, settings.poll)
         if settings.prune_every is not None:
             nursery.start_soon(
                 keeper.keep_history, self.book, settings.keep_executions, settings.keep_days, settings.prune_every

@@ -9,7 +9,6 @@ from functools import partial
 import trio
 
 from aurora_scheduler.engine.book import Book
-from aurora_scheduler.engine.hints import Hints
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.engine.rewinding import rewind
 from aurora_scheduler.garbage import CollectorHold, SeldomCollected
@@ -52,10 +51,10 @@ async def follow_changes(book: Book) -> None:
         await book.load(await book.next_changes())
 
 
-async def follow_others(book: Book, hints: Hints, every: float) -> None:
-    """See what other processes have changed: at a hint, and every so many seconds, one look at the end of an index."""
+async def follow_others(book: Book, every: float) -> None:
+    """See what other processes have changed: every so many seconds, one look at the end of an index."""
     while True:
-        await hints.wait(every)
+        await trio.sleep(every)
         try:
             ids = await book.changes_by_others()
         except AWAY as error:

@@ -43,7 +43,7 @@ class Sharing:
         await self._take_part(recovers=True)
 
     async def keep(self) -> None:
-        """Give signs of life, have a fair share, bury the dead: until cancelled."""
+        """Give signs of life, have a fair share, bury the dead, see what others have changed: until cancelled."""
         while True:
             await self._hints.wait(_EVERY)
             try:
@@ -62,18 +62,20 @@ class Sharing:
         book = self._book
         takes = recovers or book.tending is not None
 
-        def share(store: Store) -> tuple[Share, list[Commit]]:
+        def share(store: Store) -> tuple[Share, list[Commit], tuple[int, Sequence[str]]]:
             got, lost = take_part(store, book.clock, book.owner, takes=takes)
-            return got, recover_orphans(store, book.clock, book.owner) if recovers and not got.someone_died else lost
+            if recovers and not got.someone_died:
+                lost = recover_orphans(store, book.clock, book.owner)
+            return got, lost, store.changes_since(book.last_change)
 
-        got, lost = await book.writer.write(share).wait()
+        got, lost, (book.last_change, changed) = await book.writer.write(share).wait()
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
             report_lost(book, lost)
         if got.since != self._since:  # of what was held before nobody knows whose it is now
             book.note_changes([entry.job.id for entry in book.entries()])
             self._since = got.since
-        book.note_changes([*got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
+        book.note_changes([*changed, *got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
         if got.surplus:
             await self._release(self._idle(got.surplus))
 
