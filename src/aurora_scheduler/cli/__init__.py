@@ -18,7 +18,7 @@ from aurora_scheduler.cli.completing import completion
 from aurora_scheduler.cli.demo import demo
 from aurora_scheduler.cli.failing import FailingGroup
 from aurora_scheduler.cli.firing import run
-from aurora_scheduler.cli.keeping import backup, doctor
+from aurora_scheduler.cli.keeping import backup, doctor, migrate
 from aurora_scheduler.cli.moving import import_apscheduler, import_crontab
 from aurora_scheduler.cli.telling import show, why
 from aurora_scheduler.cli.writing import add, edit
@@ -67,6 +67,7 @@ for command in (
     delete,
     backup,
     doctor,
+    migrate,
     apply,
     export,
     import_crontab,

@@ -20,9 +20,9 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job, JobStatus
 from aurora_scheduler.ports import Store
-from aurora_scheduler.stores import examine, open_store
+from aurora_scheduler.stores import Use, examine, move, open_store, use_of
 
-__all__ = ["backup", "doctor"]
+__all__ = ["backup", "doctor", "migrate"]
 
 #: A job is overdue that has not begun so many seconds after it was due.
 _LATE = 60
@@ -49,6 +49,30 @@ def backup(file: str, database: str) -> None:
 
     ask(database, copy)
     click.echo(f"{shown(file, 300)}: {size(os.stat(file).st_size)}")
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def migrate(source: str, target: str) -> None:
+    """Copy a whole database FROM one place TO a new one, with its history.
+
+    Each is the path of a file, or postgresql://user@host/name. Nobody may fire its jobs meanwhile. The copy is compared
+    with it row by row, and all or nothing is written; the database that is copied stays as it is: fire its jobs no more.
+
+    \b
+    Examples:
+      aurora migrate jobs.db postgresql://me@host/jobs
+      aurora migrate postgresql://me@host/jobs jobs.db
+    """
+    for database in (source, target):
+        SchedulerManager(database)  # which refuses what cannot name a database
+    refuse_missing(source)
+    if use_of(target) is Use.MEMORY or use_of(source) is Use.MEMORY:
+        raise Failure("what is in memory is gone when the command ends; give a file, or a server's database")
+    counts = move(source, target)
+    told = [counted(count, noun) for count, noun in zip(counts.values(), ("job", "execution", "change"), strict=True)]
+    click.echo(f"copied and compared: {', '.join(told)}")
 
 
 @click.command()

@@ -13,6 +13,7 @@ from aurora_scheduler.ports import Store
 from aurora_scheduler.stores import examining
 from aurora_scheduler.stores.examining import Examination
 from aurora_scheduler.stores.sqlite import SqliteStore
+from aurora_scheduler.stores.tables import Tables
 
 __all__ = [
     "DEFAULT_PATH",
@@ -51,6 +52,11 @@ class Named(Store, Protocol):
     """What it is called where people read it."""
     in_memory: bool
     """Whether nobody else can ever see it."""
+
+    @property
+    def tables(self) -> Tables:
+        """All rows, as they stand; within a transaction."""
+        ...
 
 
 def open_store(database: str | os.PathLike[str] | None = None, *, durability: str = "full") -> Named:

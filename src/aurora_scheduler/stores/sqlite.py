@@ -29,6 +29,7 @@ from aurora_scheduler.stores.migrations import inspect, migrate
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS, job_row
 from aurora_scheduler.stores.snapshots import nearest, snapshots_of
 from aurora_scheduler.stores.statements import INSERT_JOB, SAVE_JOB, SELECT_EXECUTION, SELECT_JOB
+from aurora_scheduler.stores.tables import SqliteTables
 
 __all__ = ["SqliteStore"]
 
@@ -487,6 +488,11 @@ class SqliteStore(Alone):
     def prune_before(self, instant: int, most: int) -> int:
         """Delete what is final and older than `instant`."""
         return retention.prune_before(self._connection, instant, most)
+
+    @property
+    def tables(self) -> SqliteTables:
+        """All rows, as they stand."""
+        return SqliteTables(self._connection, self.path)
 
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new file, while others go on."""

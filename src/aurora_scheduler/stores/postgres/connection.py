@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -119,6 +119,12 @@ class Connection:
             parts.execute(query.encode())
             while rows := said(parts.fetchmany(_PART)):
                 yield rows
+
+    def copy_in(self, statement: str, rows: Iterable[Row]) -> None:
+        """Write very many rows by a COPY; in a transaction."""
+        with translated(self._place), self.sql.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            for row in rows:
+                copy.write_row([held(value) for value in row])
 
     def steady(self) -> AbstractContextManager[None]:
         """Within it several reads see the same state."""

@@ -18,7 +18,7 @@ from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
-from aurora_scheduler.stores.postgres.copying import copy_to
+from aurora_scheduler.stores.postgres.copying import PostgresTables, copy_to
 from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener
 from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER, Node
 from aurora_scheduler.stores.postgres.schema import migrate
@@ -429,6 +429,11 @@ class PostgresStore:
     def prune_before(self, instant: int, most: int) -> int:
         """Delete what is final and older than `instant`."""
         return retention.prune_before(self._sql, instant, most)
+
+    @property
+    def tables(self) -> PostgresTables:
+        """All rows, as they stand."""
+        return PostgresTables(self._sql)
 
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new SQLite file, while others go on."""
