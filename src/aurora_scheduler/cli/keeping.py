@@ -58,7 +58,7 @@ def migrate(source: str, target: str) -> None:
     """Copy a whole database FROM one place TO a new one, with its history.
 
     Each is the path of a file, or postgresql://user@host/name. Nobody may fire its jobs meanwhile. The copy is compared
-    with it row by row, and all or nothing is written; the database that is copied stays as it is: fire its jobs no more.
+    with it row by row, and all or nothing is written; the database that is copied stays as it is: do not fire it.
 
     \b
     Examples:

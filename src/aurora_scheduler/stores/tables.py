@@ -1,7 +1,7 @@
 """The rows of all our tables, as they stand: read from one store and written to another, and compared.
 
-Every store has the same columns of the same values, whatever else there is. So a whole database is moved, and nobody has
-to understand what is in it; what is damaged in one is as damaged in the other.
+Every store has the same columns of the same values, whatever else there is. So a whole database is moved, and nobody
+has to understand what is in it; what is damaged in one is as damaged in the other.
 """
 
 from __future__ import annotations
