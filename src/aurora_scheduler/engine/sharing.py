@@ -44,10 +44,13 @@ class Sharing:
 
     async def keep(self) -> None:
         """Give signs of life, have a fair share, bury the dead, see what others have changed: until cancelled."""
+        has_gained = True
         while True:
-            await self._hints.wait(_EVERY)
+            if not has_gained:  # else there may be more
+                await self._hints.wait(_EVERY)
+            has_gained = False
             try:
-                await self._take_part()
+                has_gained = await self._take_part()
             except AWAY as error:
                 _log.warning("no sign of life can be given to the other processes, trying again: %s", error)
 
@@ -58,7 +61,8 @@ class Sharing:
         except AWAY as error:  # they take it when this process is gone
             _log.warning("jobs could not be left to the other processes: %s", error)
 
-    async def _take_part(self, *, recovers: bool = False) -> None:
+    async def _take_part(self, *, recovers: bool = False) -> bool:
+        """Whether there are jobs that were taken."""
         book = self._book
         takes = recovers or book.tending is not None
 
@@ -78,6 +82,7 @@ class Sharing:
         book.note_changes([*changed, *got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
         if got.surplus:
             await self._release(self._idle(got.surplus))
+        return bool(got.gained)
 
     async def _release(self, job_ids: Sequence[str]) -> None:
         self._book.note_changes(await self._book.writer.write(lambda store: store.release(job_ids)).wait())
