@@ -28,7 +28,7 @@ def test_what_cannot_be_a_database(facade, name):
         facade(name)
 
 
-@pytest.mark.parametrize("url", ["mysql://localhost/jobs", "postgresql://localhost/jobs", "http://example.org/jobs.db"])
+@pytest.mark.parametrize("url", ["mysql://localhost/jobs", "mongodb://localhost/jobs", "http://example.org/jobs.db"])
 def test_a_kind_of_database_that_there_is_not(url: str):
     with pytest.raises(StoreError, match="accepted: a path"):
         SchedulerManager(url)
