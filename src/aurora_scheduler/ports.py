@@ -248,8 +248,11 @@ class Store(Protocol):
         """
         ...
 
-    def release(self, job_ids: Sequence[str]) -> list[str]:
-        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+    def release(self, job_ids: Sequence[str] | None) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits; which.
+
+        None: all of which nothing runs.
+        """
         ...
 
     def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:

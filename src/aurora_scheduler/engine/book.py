@@ -114,6 +114,7 @@ class Book:
         self._idle = trio.Event()
         self._to_cancel: Mapping[str, str] = {}
         self._changed: dict[str, None] = {}
+        self._loading = trio.Lock()
         self._news = trio.Event()
 
     def __len__(self) -> int:
@@ -329,13 +330,14 @@ class Book:
         async def ask() -> tuple[list[Snapshot | None], Mapping[str, str]]:
             return await self.writer.read(read).wait()
 
-        snapshots, self._to_cancel = await until_there(ask, "reading jobs")
-        for execution_id in self._to_cancel.keys() & self.attempts.keys():
-            self.attempts[execution_id].note_cancelling(self._to_cancel[execution_id])
-        for job_id, snapshot in zip(job_ids, snapshots, strict=True):
-            self.reconcile(job_id, snapshot)
-            if snapshot is not None:
-                self._begin_unanswered(snapshot)
+        async with self._loading:  # what was read later is brought in later
+            snapshots, self._to_cancel = await until_there(ask, "reading jobs")
+            for execution_id in self._to_cancel.keys() & self.attempts.keys():
+                self.attempts[execution_id].note_cancelling(self._to_cancel[execution_id])
+            for job_id, snapshot in zip(job_ids, snapshots, strict=True):
+                self.reconcile(job_id, snapshot)
+                if snapshot is not None:
+                    self._begin_unanswered(snapshot)
 
     def _begin_unanswered(self, snapshot: Snapshot) -> None:
         """Begin what was claimed by a commit that seemed to fail: it took effect, and only the answer was lost."""

@@ -22,7 +22,7 @@ from aurora_scheduler.engine.horizon import Horizon
 from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
-from aurora_scheduler.engine.patience import until_there
+from aurora_scheduler.engine.patience import AWAY, until_there
 from aurora_scheduler.engine.perform import begin
 from aurora_scheduler.engine.rewinding import comes_from_later, rewind
 from aurora_scheduler.engine.runners import Home, Runners
@@ -149,7 +149,10 @@ class Engine:
                 keeping.cancel_scope.cancel()
         if self.is_owner and not self.abandoned:
             self.is_owner = False
-            await self.writer.write(lambda store: store.disown()).wait()
+            try:
+                await self.writer.write(lambda store: store.disown()).wait()
+            except AWAY as error:  # others will see that nobody is there any more
+                _log.warning("the database could not be told that this scheduler has stopped: %s", error)
 
     @property
     def hears_all(self) -> bool:
@@ -211,12 +214,12 @@ class Engine:
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
         outdated = await until_there(self._take_over, "starting")
-        await renew(self.book, outdated[:_FEW])
-        self.book.tending = tending
-        keeping.start_soon(keeper.follow_changes, self.book)
         if self._shares:
             keeping.start_soon(self._sharing.keep)
             keeping.start_soon(self._hints.listen, self.writer)
+        await renew(self.book, outdated[:_FEW])
+        self.book.tending = tending
+        keeping.start_soon(keeper.follow_changes, self.book)
         if not self.settings.inline:
             keeping.start_soon(keeper.hold_collector, self.book)
             keeping.start_soon(keeper.spare_collector, self.book)

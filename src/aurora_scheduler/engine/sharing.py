@@ -9,6 +9,8 @@ import heapq
 import math
 from collections.abc import Sequence
 
+import trio
+
 from aurora_scheduler.commands import recover_orphans, take_part
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.hints import Hints
@@ -25,6 +27,10 @@ _log = logger("engine")
 
 #: How often, in seconds, a sign of life is given.
 _EVERY = 1.0
+#: Hints are gathered for so long: others change many things one after the other.
+_GATHERED = 0.05
+#: After so many rounds it is looked whether all that is held is known.
+_COMPARED = 60
 #: What is due in so many microseconds is not left to others: it may be claimed just now.
 _SOON = SECOND // 10
 
@@ -37,6 +43,8 @@ class Sharing:
         self._hints = hints
         #: Since when there is one.
         self._since = ""
+        self._takes = True
+        self._rounds = 0
 
     async def begin(self) -> None:
         """Have a first share, and recover what those had begun that are gone. With one owner that is all."""
@@ -48,23 +56,29 @@ class Sharing:
         while True:
             if not has_gained:  # else there may be more
                 await self._hints.wait(_EVERY)
+                await trio.sleep(_GATHERED)
             has_gained = False
+            self._rounds += 1
             try:
                 has_gained = await self._take_part()
             except AWAY as error:
                 _log.warning("no sign of life can be given to the other processes, trying again: %s", error)
+                self._rounds = 0  # something may have been taken all the same
+            if self._rounds % _COMPARED == 1:
+                self._book.horizon.nudge()
 
     async def leave(self) -> None:
         """Leave to the others whatever does not run here."""
+        self._takes = False
         try:
-            await self._release([entry.job.id for entry in self._book.entries()])
+            await self._release(None)
         except AWAY as error:  # they take it when this process is gone
             _log.warning("jobs could not be left to the other processes: %s", error)
 
     async def _take_part(self, *, recovers: bool = False) -> bool:
         """Whether there are jobs that were taken."""
         book = self._book
-        takes = recovers or book.tending is not None
+        takes = self._takes
 
         def share(store: Store) -> tuple[Share, list[Commit], tuple[int, Sequence[str]]]:
             got, lost = take_part(store, book.clock, book.owner, takes=takes)
@@ -78,13 +92,16 @@ class Sharing:
             report_lost(book, lost)
         if got.since != self._since:  # of what was held before nobody knows whose it is now
             book.note_changes([entry.job.id for entry in book.entries()])
+            book.horizon.nudge()
             self._since = got.since
         book.note_changes([*changed, *got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
+        if not takes:
+            await self._release(None)
         if got.surplus:
             await self._release(self._idle(got.surplus))
         return bool(got.gained)
 
-    async def _release(self, job_ids: Sequence[str]) -> None:
+    async def _release(self, job_ids: Sequence[str] | None) -> None:
         self._book.note_changes(await self._book.writer.write(lambda store: store.release(job_ids)).wait())
 
     def _idle(self, most: int) -> list[str]:

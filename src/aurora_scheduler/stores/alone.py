@@ -22,7 +22,7 @@ class Alone:
         """A file says nothing."""
         return None
 
-    def release(self, job_ids: Sequence[str]) -> list[str]:
+    def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """None: there is nobody to leave them to."""
         return []
 

@@ -26,7 +26,7 @@ class PostgresListener:
     def fileno(self) -> int:
         """What becomes readable."""
         assert self._connection is not None
-        return self._connection.sql.fileno()
+        return self._connection.fileno()
 
     def has_heard(self) -> bool:
         """Whether there was something."""

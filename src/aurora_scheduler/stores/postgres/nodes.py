@@ -2,7 +2,7 @@
 
 A node says every second that it lives, by the server's clock, and has a lock that goes with its connection. Gone is one
 that has not said so for long, or, if its lock is free, for a few seconds: then its process is dead, and not only slow.
-While the server was away nobody could say anything; it waits for the nodes as long as it would have before.
+Only who was heard himself all that time may say so of others: while the server, or the way to it, was away, nobody was.
 
 A job is held by one node at a time, and what it claims is refused where it does not hold the job any more. What is due
 first is taken first, of more jobs than its share a node leaves those with which nothing happens just now.
@@ -22,28 +22,33 @@ __all__ = ["LOCK_WRITER", "Node", "firing"]
 #: Which advisory lock a node has, and which who writes; the second keys are the node's, and the table's.
 _NODE, _WRITER = 0x61756F, 0x617577
 LOCK_WRITER = f"SELECT pg_advisory_xact_lock({_WRITER}, 'aurora_jobs'::regclass::oid::int)"
-_KEY = "('x' || substr(md5(current_schema() || ' ' || id), 1, 8))::bit(32)::int"
-_LOCK = f"SELECT pg_advisory_lock({_NODE}, {_KEY}) FROM (VALUES (%s)) AS node (id)"
-_UNLOCK = f"SELECT pg_advisory_unlock({_NODE}, {_KEY}) FROM (VALUES (%s)) AS node (id)"
+_KEY = "('x' || substr(md5(current_schema() || ' ' || other.id), 1, 8))::bit(32)::int"
+_LOCK = f"SELECT pg_advisory_lock({_NODE}, {_KEY}) FROM (VALUES (%s)) AS other (id)"
 
 #: In seconds: after how long without a word a node is gone, and after how long if its connection is, too.
 _LEASE, _GRACE = 15, 3
-_SILENT = "clock_timestamp() - greatest(seen, pg_postmaster_start_time())"
+#: After how long without a word a node is heard anew.
+_GAP = 2.5
+_SILENT = "clock_timestamp() - greatest(other.seen, {since})"
 _LOCKED = (
     "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     f" AND classid = {_NODE} AND objid::int8 = ({_KEY})::int8 & 4294967295)"
 )
 _GONE = f"{_SILENT} > '{_LEASE} s' OR ({_SILENT} > '{_GRACE} s' AND NOT {_LOCKED})"
+_FIRING = f"SELECT count(*) FROM aurora_nodes AS other WHERE NOT ({_GONE.format(since='pg_postmaster_start_time()')})"
 
 #: A row that is inserted, and not updated, has no transaction that has deleted the one before.
 _ALIVE = (
-    "INSERT INTO aurora_nodes (id, joined, seen) VALUES (%s, clock_timestamp(), clock_timestamp())"
-    " ON CONFLICT (id) DO UPDATE SET seen = excluded.seen RETURNING joined::text, xmax::text = '0'"
+    "INSERT INTO aurora_nodes AS node (id, joined, since, seen, takes) SELECT %s, now, now, now, %s"
+    " FROM clock_timestamp() AS now ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, takes = excluded.takes,"
+    f" since = CASE WHEN excluded.seen - node.seen > '{_GAP} s' THEN excluded.seen ELSE node.since END"
+    " RETURNING joined::text, xmax::text = '0'"
 )
 _BURY = (
-    "DELETE FROM aurora_nodes WHERE id IN"
-    f" (SELECT id FROM aurora_nodes WHERE id <> %s AND ({_GONE}) FOR UPDATE SKIP LOCKED) RETURNING id"
+    "DELETE FROM aurora_nodes WHERE id IN (SELECT other.id FROM aurora_nodes AS other, aurora_nodes AS me"
+    f" WHERE me.id = %s AND other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED)"
+    " RETURNING id"
 )
 _FIRE = "status IN ('active', 'unresolved')"
 #: A job that does not fire is looked after as long as something of it waits or runs.
@@ -64,9 +69,16 @@ _RELEASE = (
     "UPDATE aurora_jobs AS job SET holder = NULL"
     f" WHERE holder = %s AND id = ANY(%s::text[]) AND NOT {_IS_BUSY} RETURNING id"
 )
-_ORPHANED = (
-    "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes)"
+_RELEASE_ALL = (
+    "UPDATE aurora_jobs AS job SET holder = NULL WHERE holder = %s AND NOT EXISTS"
+    " (SELECT 1 FROM aurora_executions AS row WHERE row.job_id = job.id AND row.generation = job.generation"
+    " AND row.status IN ('running', 'cancelling')) RETURNING id"
 )
+#: Of jobs that are over the holder is left standing: who writes such a job anew clears one that is gone.
+_ORPHANED = (
+    "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes) AND "
+)
+_ORPHANED_BUSY = f"id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
 #: So many jobs are taken at once: others shall write in between.
 _TOGETHER = 2000
 #: How often jobs are counted, in rounds; and one in how many more than its share a node may have.
@@ -75,8 +87,13 @@ _COUNTED, _SLACK = 5, 20
 
 def firing(sql: Connection) -> int:
     """How many nodes there are that have given a sign of life lately."""
-    ((count,),) = sql.find(f"SELECT count(*) FROM aurora_nodes WHERE NOT ({_GONE})")
+    ((count,),) = sql.find(_FIRING)
     return int(count)
+
+
+def _free_orphaned(sql: Connection) -> None:
+    sql.do(_ORPHANED + _FIRE)
+    sql.do(_ORPHANED + _ORPHANED_BUSY)
 
 
 @dataclass(slots=True)
@@ -109,19 +126,17 @@ class Node:
         """Leave everything to the others, at once."""
         if self.id is not None:
             sql.do("DELETE FROM aurora_nodes WHERE id = %s", self.id)
-            sql.do("UPDATE aurora_jobs SET holder = NULL WHERE holder = %s", self.id)
-            sql.find(_UNLOCK, self.id)
-            self.id = None
+            _free_orphaned(sql)
 
     def share(self, sql: Connection, *, takes: bool) -> Share:
         """A sign of life; bury who gives none; a fair share of the jobs."""
         if self.id is None:
             return Share()
         self.takes = takes
-        ((since, is_new),) = sql.find(_ALIVE, self.id)
+        ((since, is_new),) = sql.find(_ALIVE, self.id, takes)
         has_buried = bool(sql.find(_BURY, self.id))
         if is_new or has_buried:
-            sql.do(_ORPHANED)
+            _free_orphaned(sql)
         gained, surplus = self._balance(sql) if takes else ([], 0)
         return Share(gained, surplus, bool(is_new or has_buried), str(since))
 
@@ -133,7 +148,7 @@ class Node:
         if not some_are_free and self.round % _COUNTED:
             return busy, 0
         ((all_, mine, nodes),) = sql.find(
-            "SELECT count(*), count(*) FILTER (WHERE holder = %s), (SELECT count(*) FROM aurora_nodes)"
+            "SELECT count(*), count(*) FILTER (WHERE holder = %s), (SELECT count(*) FROM aurora_nodes WHERE takes)"
             f" FROM aurora_jobs WHERE {_FIRE}",
             self.id,
         )
@@ -144,8 +159,10 @@ class Node:
         surplus = mine - share
         return busy, surplus if surplus > share // _SLACK else 0
 
-    def release(self, sql: Connection, job_ids: Sequence[str]) -> list[str]:
-        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+    def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
+        if job_ids is None:
+            return [job_id for (job_id,) in sql.find(_RELEASE_ALL, self.id)]
         return [job_id for (job_id,) in sql.find(_RELEASE, self.id, list(job_ids))]
 
     def held_among(self, sql: Connection, job_ids: Sequence[str]) -> set[str]:

@@ -47,7 +47,8 @@ _STEPS = {
             WHERE holder IS NULL AND status IN ('active', 'unresolved');
         CREATE INDEX aurora_jobs_by_holder ON aurora_jobs (holder);
         CREATE TABLE aurora_nodes (
-            id text COLLATE "C" PRIMARY KEY, joined timestamptz NOT NULL, seen timestamptz NOT NULL
+            id text COLLATE "C" PRIMARY KEY, joined timestamptz NOT NULL, since timestamptz NOT NULL,
+            seen timestamptz NOT NULL, takes boolean NOT NULL
         );
         CREATE TABLE aurora_executions (
             id text COLLATE "C" PRIMARY KEY, job_id text COLLATE "C" NOT NULL, generation bigint NOT NULL,

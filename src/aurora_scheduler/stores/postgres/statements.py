@@ -60,10 +60,14 @@ def _insert(table: str, columns: str) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT * FROM {_given(_names(columns))}"
 
 
+#: Whoever holds it goes on doing so, but not if he is gone.
+_LIVING = "CASE WHEN job.holder IN (SELECT id FROM aurora_nodes) THEN job.holder END"
+
+
 def _save(names: Sequence[str], seen: Sequence[str]) -> str:
     setting = ", ".join(f"{name} = given.{name}" for name in names)
     return (
-        f"UPDATE aurora_jobs AS job SET {setting} FROM {_given([*names, *seen])}"
+        f"UPDATE aurora_jobs AS job SET {setting}, holder = {_LIVING} FROM {_given([*names, *seen])}"
         " WHERE job.id = seen_id AND job.generation = seen_generation AND job.version = seen_version"
     )
 

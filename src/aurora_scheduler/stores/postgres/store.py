@@ -225,8 +225,8 @@ class PostgresStore:
         """A sign of life; bury who gives none; a fair share of the jobs."""
         return self._node.share(self._sql, takes=takes)
 
-    def release(self, job_ids: Sequence[str]) -> list[str]:
-        """Leave these jobs to others, as far as nothing of them runs or waits: which."""
+    def release(self, job_ids: Sequence[str] | None) -> list[str]:
+        """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
         self._has_news = True
         return self._node.release(self._sql, job_ids)
 
