@@ -55,6 +55,7 @@ class Growing:
         with self._path.open("rb") as file:
             file.seek(self._read)
             text = file.read()
+        text = text[: text.rfind(b"\n") + 1]  # the last line may be only half there yet
         self._read += len(text)
         self._lines += [_line(json.loads(each)) for each in text.splitlines()]
         return self._lines

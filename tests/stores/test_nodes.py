@@ -316,3 +316,78 @@ def test_a_listener_whose_connection_is_lost_says_so_and_may_begin_anew(nodes, l
     listener.open()
     insert(nodes("one"), make_job())
     assert is_heard(listener)
+
+
+# What goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_where_nobody_was_heard_nobody_is_taken_for_dead(nodes, jobs, said):
+    jobs(4)
+    first, second = nodes("one", "two")
+    said("UPDATE aurora_nodes SET seen = seen - interval '1 minute', since = since - interval '2 minutes'")
+    first._connection.close()  # the server, or the way to it, was away: locks are gone, too
+    second._connection.close()
+    before = held(first, second)
+    assert not share(second).someone_died
+    assert not share(first).someone_died
+    assert held(first, second) == before
+
+
+def test_of_a_node_that_is_about_to_leave_no_share_is_kept_free(nodes, jobs):
+    jobs(4)
+    first, second = nodes("one", "two")
+    share(first, takes=False)
+    release(first, None)
+    share(second)
+    assert held(first, second) == [0, 4]
+
+
+def test_a_node_that_leaves_keeps_what_runs_and_not_what_waits(nodes, jobs):
+    running, waiting, _ = jobs(3)
+    store = nodes("one")
+    claim(store, running)
+    row = make_execution(7, waiting.id, status=ExecutionStatus.WAITING, owner=None)
+    with store.transaction():
+        store.commit(Commit(job=replace(waiting, version=waiting.version + 1), new=(row,)), is_known=True)
+    assert sorted(release(store, None)) == ["job-1", "job-2"]
+
+
+def test_a_job_that_is_over_and_begins_anew_is_free_if_its_holder_is_gone(nodes):
+    first, second = nodes("one", "two")
+    job = make_job(status=JobStatus.FINISHED, next_fire=None)
+    insert(first, job)
+    with first.transaction():
+        first.disown()
+    again = replace(job, version=job.version + 1, status=JobStatus.ACTIVE, next_fire=1)
+    with second.transaction():
+        second.replace(again)
+    assert share(second).gained == [job.id]
+
+
+def test_to_leave_may_be_taken_back_and_done_again(nodes, jobs, said):
+    jobs(2)
+    store = nodes("one")
+    with suppress(RuntimeError), store.transaction():
+        store.disown()
+        raise RuntimeError("something else in the transaction")
+    assert held(store) == [2]
+    with store.transaction():
+        store.disown()
+    assert said("SELECT count(*) FROM aurora_nodes") == [(0,)]
+    assert said("SELECT count(*) FROM aurora_jobs WHERE holder IS NOT NULL") == [(0,)]
+
+
+def test_a_process_that_stands_still_amid_a_transaction_finds_the_database_away_and_back(nodes):
+    store = nodes("one")
+
+    def stand_still():
+        with store.transaction():
+            store._sql.do("SET LOCAL idle_in_transaction_session_timeout = 20")
+            store.insert(make_job())
+            threading.Event().wait(0.5)
+            store.insert(make_job("other"))
+
+    with pytest.raises(StoreUnavailableError):
+        stand_still()
+    insert(store, make_job())
+    assert store.jobs() == [make_job()]
