@@ -50,8 +50,8 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 MEASURED = [version for version in PYTHONS if find_python(version)][-1:]
 #: Benchmarks that run only by name.
 ASKED_FOR = ["soak"]
-#: The suite waits more than it computes: several processes share it.
-SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"]
+#: The suite waits more than it computes: more processes share it than there are processors.
+SIDE_BY_SIDE = [f"--numprocesses={min((os.cpu_count() or 1) + 1, 4)}", "--dist=worksteal"]
 
 
 @nox.session
