@@ -53,7 +53,8 @@ def _started() -> str:
 class Server:
     """A server of its own, which can be restarted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._options = _OPTIONS if not durable else _OPTIONS.replace("fsync=off", "fsync=on")
         self._home = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
         if os.geteuid() == 0:
             shutil.chown(self._home, "postgres", "postgres")
@@ -65,7 +66,7 @@ class Server:
 
     def start(self) -> None:
         """Start it; returns when it answers."""
-        options = f"-k {self._home} {_OPTIONS}"
+        options = f"-k {self._home} {self._options}"
         self._run("pg_ctl", "-D", self._data, "-o", options, "-l", self._home / "log", "-w", "start")
 
     def stop(self) -> None:
