@@ -298,13 +298,16 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
     return commits
 
 
-def take_part(store: Store, clock: Clock, owner: str, *, takes: bool = True) -> tuple[Share, list[Commit]]:
+def take_part(
+    store: Store, clock: Clock, owner: str, *, takes: bool = True, is_first: bool = False
+) -> tuple[Share, list[Commit]]:
     """Of several that fire the jobs beside each other: say that this one lives, and have its share.
 
-    What those began that are gone is recovered; what was written. Raises `NotYet`.
+    What those began that are gone is recovered; what was written. The first time it is looked for in any case. Raises
+    `NotYet`.
     """
     share = store.share(takes=takes)
-    return share, recover_orphans(store, clock, owner) if share.someone_died else []
+    return share, recover_orphans(store, clock, owner) if is_first or share.someone_died else []
 
 
 def outdated_jobs(store: Store) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -12,7 +14,7 @@ import click
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.errors import shown
 from aurora_scheduler.manager import SchedulerManager
-from aurora_scheduler.stores import Use, file_of, is_empty, use_of
+from aurora_scheduler.stores import Use, file_of, use_of
 
 __all__ = ["ask", "database_option", "is_there", "refuse_missing"]
 
@@ -55,29 +57,35 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]], *, 
 
 def refuse_missing(database: str, *, or_none: bool = False) -> None:
     """Raise `Failure` where there is no database that a scheduler has used; with `or_none`, nor room for a new one."""
-    use, said = use_of(database), shown(str(file_of(database) or "that"), 300)
+    use, file = use_of(database), file_of(database)
+    said = shown(str(file), 300)
     if use is Use.MEMORY:
         raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
     if use is Use.NOTHING and not or_none:
         raise Failure(f"there is no database at {said}; say by --db where it is (none was created)")
     if use is Use.DIRECTORY:
         raise Failure(f"{said} is a directory; give the path of a file in it")
-    if use is Use.ANOTHERS and not (or_none and _is_being_made(database)):
-        what = f"the file {said}" if file_of(database) else "this database"
-        raise Failure(
-            f"no scheduler has ever used {what}; say by --db which database is meant (nothing was created in this one)"
-        )
+    if use is Use.UNUSED and not or_none:
+        raise _unused("this database")
+    if use is Use.ANOTHERS and file is not None and not (or_none and _is_being_made(file)):
+        raise _unused(f"the file {said}")
+
+
+def _unused(what: str) -> Failure:
+    return Failure(
+        f"no scheduler has ever used {what}; say by --db which database is meant (nothing was created in this one)"
+    )
 
 
 def is_there(database: str) -> bool:
     """Whether there is something of that name already."""
-    return use_of(database) is not Use.NOTHING if file_of(database) else use_of(database) is Use.OURS
+    return use_of(database) not in (Use.NOTHING, Use.UNUSED, Use.MEMORY)
 
 
-def _is_being_made(database: str) -> bool:
-    """Whether what nobody uses yet is empty, or comes to be used: another command may be making it."""
+def _is_being_made(file: Path) -> bool:
+    """Whether a file that nobody uses yet is empty, or comes to be used: another command may be making it."""
     for _ in range(_LOOKS):
-        if is_empty(database) or use_of(database) is Use.OURS:
+        if os.stat(file).st_size == 0 or use_of(str(file)) is Use.OURS:
             return True
         threading.Event().wait(_LOOK_EVERY)
     return False

@@ -20,7 +20,7 @@ from aurora_scheduler.instants import SECOND
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.model import Job, JobStatus
 from aurora_scheduler.ports import Store
-from aurora_scheduler.stores import Use, examine, move, open_store, use_of
+from aurora_scheduler.stores import Use, examine, file_of, move, open_store, use_of
 
 __all__ = ["backup", "doctor", "migrate"]
 
@@ -68,7 +68,7 @@ def migrate(source: str, target: str) -> None:
     for database in (source, target):
         SchedulerManager(database)  # which refuses what cannot name a database
     refuse_missing(source)
-    if use_of(target) is Use.MEMORY or use_of(source) is Use.MEMORY:
+    if use_of(target) is Use.MEMORY:
         raise Failure("what is in memory is gone when the command ends; give a file, or a server's database")
     counts = move(source, target)
     told = [counted(count, noun) for count, noun in zip(counts.values(), ("job", "execution", "change"), strict=True)]
@@ -104,7 +104,7 @@ def _findings(database: str) -> Iterator[_Finding]:
     try:
         found = examine(database)
     except StoreError as error:
-        yield "database", "wrong", str(error)
+        yield "database" if file_of(database) is None else "file", "wrong", str(error)
         return
     log = "" if found.log_size is None else f", and {size(found.log_size)} in its log"
     yield found.kind, "ok", f"{found.place}, {size(found.size)}{log}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import trio
 
-from aurora_scheduler.commands import recover_orphans, take_part
+from aurora_scheduler.commands import take_part
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.hints import Hints
 from aurora_scheduler.engine.patience import AWAY
@@ -48,7 +48,7 @@ class Sharing:
 
     async def begin(self) -> None:
         """Have a first share, and recover what those had begun that are gone. With one owner that is all."""
-        await self._take_part(recovers=True)
+        await self._take_part(is_first=True)
 
     async def keep(self) -> None:
         """Give signs of life, have a fair share, bury the dead, see what others have changed: until cancelled."""
@@ -75,15 +75,13 @@ class Sharing:
         except AWAY as error:  # they take it when this process is gone
             _log.warning("jobs could not be left to the other processes: %s", error)
 
-    async def _take_part(self, *, recovers: bool = False) -> bool:
+    async def _take_part(self, *, is_first: bool = False) -> bool:
         """Whether there are jobs that were taken."""
         book = self._book
         takes = self._takes
 
         def share(store: Store) -> tuple[Share, list[Commit], tuple[int, Sequence[str]]]:
-            got, lost = take_part(store, book.clock, book.owner, takes=takes)
-            if recovers and not got.someone_died:
-                lost = recover_orphans(store, book.clock, book.owner)
+            got, lost = take_part(store, book.clock, book.owner, takes=takes, is_first=is_first)
             return got, lost, store.changes_since(book.last_change)
 
         got, lost, (book.last_change, changed) = await book.writer.write(share).wait()

@@ -2,7 +2,7 @@
 
 from aurora_scheduler.stores.examining import Examination
 from aurora_scheduler.stores.moving import move
-from aurora_scheduler.stores.places import Use, examine, file_of, is_empty, job_names, open_store, use_of
+from aurora_scheduler.stores.places import Use, examine, file_of, job_names, open_store, use_of
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.stores.writer import InlineWriter, ThreadedWriter
 
@@ -14,7 +14,6 @@ __all__ = [
     "Use",
     "examine",
     "file_of",
-    "is_empty",
     "job_names",
     "move",
     "open_store",

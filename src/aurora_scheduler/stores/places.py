@@ -22,7 +22,6 @@ __all__ = [
     "Use",
     "examine",
     "file_of",
-    "is_empty",
     "job_names",
     "open_store",
     "use_of",
@@ -107,7 +106,9 @@ class Use(Enum):
     OURS = auto()
     """A database that a scheduler has used."""
     ANOTHERS = auto()
-    """One that none has, or a file that is no database."""
+    """A file that none has, or that is no database."""
+    UNUSED = auto()
+    """A server's database with nothing of ours in it."""
     NOTHING = auto()
     DIRECTORY = auto()
     MEMORY = auto()
@@ -120,7 +121,7 @@ def use_of(database: str) -> Use:
     A file that cannot be looked at counts as ours: whoever opens it is told what is wrong with it.
     """
     if _is_on_server(database):
-        return Use.OURS if _server_room().is_in_use(database) else Use.ANOTHERS
+        return Use.OURS if _server_room().is_in_use(database) else Use.UNUSED
     file = file_of(database)
     if file is None:
         return Use.MEMORY
@@ -129,12 +130,6 @@ def use_of(database: str) -> Use:
     if os.path.isdir(file):
         return Use.DIRECTORY
     return Use.ANOTHERS if os.path.isfile(file) and not examining.is_in_use(str(file)) else Use.OURS
-
-
-def is_empty(database: str) -> bool:
-    """Whether nobody has written anything there: somebody may be making a database of it just now."""
-    file = file_of(database)
-    return file is None or os.stat(file).st_size == 0
 
 
 def examine(database: str) -> Examination:
