@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from aurora_scheduler.answers import Explanation, Outlook
-from aurora_scheduler.definition import Declared, redeclared, refuse_never
+from aurora_scheduler.definition import Amended, Declared, redeclared, refuse_never
 from aurora_scheduler.errors import JobExistsError, JobNotFoundError, OptionError, ScheduleError
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
@@ -110,9 +110,10 @@ def _create(store: Store, clock: Clock, new: Declared, waits: bool) -> None:
     elif new.if_exists == "error":
         raise JobExistsError(existing.id)
     elif new.if_exists == "update":
-        job = redeclared(existing, new.job, clock.now())
+        now = clock.now()
+        job = redeclared(existing, new.job, now)
         if job is not None:
-            _replace(store, clock, existing, job, waits)
+            _replace(store, clock, existing, job, now, waits)
         elif existing.status is JobStatus.UNRESOLVED:
             _resolve(store, clock, existing)
 
@@ -151,21 +152,24 @@ def _rename(store: Store, clock: Clock, former: Job, job_id: str, waits: bool) -
     return job
 
 
-def replace_job(store: Store, clock: Clock, before: Job, after: Job) -> Job:
-    """Write an edited job over the version it was made from. Raises `Stale` where that is not the last any more."""
-    return _replace(store, clock, before, after)
+def replace_job(store: Store, clock: Clock, before: Job, edit: Amended) -> Job:
+    """Edit the job. Raises `Stale` where this version is not the last any more, `ScheduleError` as `create_job`."""
+    now = clock.now()  # and not when it was said: what has come due since is due by the schedule before
+    after = edit.made_of(before, now)
+    return before if after is None else _replace(store, clock, before, after, now)
 
 
-def _replace(store: Store, clock: Clock, before: Job, after: Job, waits: bool = True) -> Job:
+def _replace(store: Store, clock: Clock, before: Job, after: Job, now: int, waits: bool = True) -> Job:
+    """Write an edit that was made now."""
     found = _snapshot(store, clock, before.id, waits)
     waiting, running = _sorted(found) if found is not None else ((), ())
     after = seated(after, waiting)
     if before.next_fire != after.next_fire:
-        after = _beyond(store, after, clock.now(), open_left=bool(waiting or running))
+        after = _beyond(store, after, now, open_left=bool(waiting or running))
         passed = _passed_over(store, clock, before)
         before, after = passed, replace(after, version=after.version + passed.version - before.version)
     store.replace(after)
-    store.commit(reschedule(before, after, clock.now(), clock.new_id))
+    store.commit(reschedule(before, after, now, clock.new_id))
     return after
 
 

@@ -28,6 +28,7 @@ from aurora_scheduler.schedules import clock_text, load_zone, parse_schedule, zo
 from aurora_scheduler.values import replace
 
 __all__ = [
+    "Amended",
     "Declared",
     "NewJob",
     "amended",
@@ -107,6 +108,19 @@ class Declared:
     """Whether its id was made for it: there is nothing of that id yet."""
     aliases: tuple[str, ...] = ()
     """The ids that it had before: where there is no job of its own, the first that is there becomes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """An edit that was checked: what the job shall be. From when on is decided when it is written."""
+
+    wanted: Job
+    again: bool
+    """Whether its schedule starts anew though it is the same."""
+
+    def made_of(self, job: Job, now: int) -> Job | None:
+        """The job, edited; None: it is so already. Raises `ScheduleError` for a schedule that would never fire."""
+        return redeclared(job, self.wanted, now, again=self.again)
 
 
 class _Once:
@@ -248,6 +262,8 @@ def redeclared(existing: Job, wanted: Job, now: int, *, again: bool = False) -> 
     Who did not change the schedule keeps its anchor and its next firing; a changed schedule starts after now. Id,
     counters, history and a pause stay; a finished job with a new schedule is active again. Raises `ScheduleError` for a
     changed schedule that would never fire. `again`: an unchanged schedule starts after now, too.
+
+    What fires once, and has come due since it was said, still fires.
     """
     if not again and all(getattr(existing, field) == getattr(wanted, field) for field in _DEFINITION):
         return None
@@ -259,7 +275,8 @@ def redeclared(existing: Job, wanted: Job, now: int, *, again: bool = False) -> 
     )
     if again or any(_timing(existing, field) != _timing(wanted, field) for field in _TIMING):
         job = replace(job, anchor=wanted.anchor)
-        job = coming(job, following(job, now))
+        next_fire = following(job, now)
+        job = coming(job, following(job, wanted.created) if next_fire is None else next_fire)
         refuse_never(replace(job, created=now))
     elif any(getattr(existing.policies, field) != getattr(wanted.policies, field) for field in _BOUNDS):
         due = job.next_fire is not None and job.next_fire <= now and _is_instant(job)  # or about to be; and stays so
@@ -292,8 +309,8 @@ def _timing(job: Job, field: str) -> object:
     return job.policies.starts if field == "starts" else getattr(job, field)
 
 
-def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed = ANY) -> Job | None:
-    """The job with `changes` made (`update_job`'s arguments), or None where they change nothing.
+def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed = ANY) -> Amended:
+    """What the job shall be by `changes` (`update_job`'s arguments), which were said now.
 
     Raises the error of whatever is wrong with them.
     """
@@ -325,7 +342,7 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
         args = _checked_arguments(callback, function, known.get("callback_args", job.callback_args), policies)
         wanted = replace(wanted, callback=callback, callback_args=args)
     # "in 30 minutes", said once more, is from now.
-    return redeclared(job, wanted, now, again="schedule" in known and wanted.schedule_value.startswith("in "))
+    return Amended(wanted, again="schedule" in known and wanted.schedule_value.startswith("in "))
 
 
 def checked_hook(option: str, value: object) -> Callable[..., Any] | None:

@@ -220,10 +220,11 @@ class Scheduler:
 
     def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
         """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""
-        after = amended(job, changes, now=self.clock.now(), allowed=self._allowed)
-        if after is None:
+        now = self.clock.now()
+        edit = amended(job, changes, now=now, allowed=self._allowed)
+        if edit.made_of(job, now) is None:
             return answered(job)
-        return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, after))
+        return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, edit))
 
     def cannot_write(self, job_id: str) -> StoreCorruptError:
         """The error for a job that is there to be read, and not there to be written."""

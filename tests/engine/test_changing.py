@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import trio
 
+from aurora_scheduler import commands
+from aurora_scheduler.definition import amended
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.model import ExecutionStatus, JobStatus, Trigger
 from support.lives import DAY, HOUR, MINUTE, START
@@ -369,6 +373,31 @@ class TestEditing:
         job = world.create("edited", "every 1 hour", lambda call: None)
         await world.start()
         assert world.edit(job, schedule="every 1 hour", max_retries=3).version == 1
+
+    @pytest.mark.parametrize("before", [1, 2])
+    @pytest.mark.parametrize("after", [1, 2, 3])
+    async def test_an_edit_that_is_written_late_leaves_no_instant_without_its_record(self, world, before, after):
+        job = world.create("edited", f"every {before} minutes", lambda call: None, start_at="2026-03-02 00:01")
+        said = amended(world.job(job), {"schedule": f"every {after} minutes"}, now=world.now)
+        await world.run(4.5 * 60)  # meanwhile nobody can write
+        world.write(lambda store: commands.replace_job(store, world.clock, store.job(job), said))
+        await world.start()
+        await world.run(10 * 60)
+        recorded = Counter()
+        for row in world.rows(job):
+            every = before if row.reason == "edited" else after
+            recorded.update(range((row.scheduled - START) // MINUTE, (row.last_scheduled - START) // MINUTE + 1, every))
+        old, new = range(1, 5, before), [minute for minute in range(1, 15, after) if minute > 4]
+        assert recorded == Counter([*old, *new])
+
+    async def test_a_one_off_that_comes_due_before_its_edit_is_written_still_fires(self, world):
+        job = world.create("edited", "every 1 hour", lambda call: None)
+        said = amended(world.job(job), {"schedule": "in 1 minute"}, now=world.now)
+        await world.run(2 * 60)
+        world.write(lambda store: commands.replace_job(store, world.clock, store.job(job), said))
+        await world.start()
+        await world.run(60)
+        assert [(row.scheduled, row.status) for row in world.rows(job)] == [(START + MINUTE, ExecutionStatus.SUCCEEDED)]
 
     async def test_an_edited_job_keeps_its_waiting_retry(self, world):
         job = world.create("shaky", "every 1 day", lambda call: {"success": call.attempt > 1}, retry_delay=600)

@@ -47,6 +47,8 @@ class Report:
     """The longest time, in seconds, from a process's first line to the end of what its dead one had left running."""
     started_within: float
     """The latest start, in seconds, of a quick job's firing, after it was due or the scheduler was started."""
+    stories: list[str]
+    """Of the jobs that something is wrong with."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ def check(
         effects=len(evidence.said("end")),
         recovered_within=max((late for _, late in _recoveries(evidence)), default=0) / SECOND,
         started_within=max((late for _, late in _starts(evidence)), default=0) / SECOND,
+        stories=[
+            line
+            for job_id in sorted({life.job_id for life in evidence.lives.values()})
+            if any(job_id in each.text for each in found)
+            for line in (job_id, *evidence.story(job_id))
+        ],
     )
 
 

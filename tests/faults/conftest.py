@@ -27,6 +27,7 @@ def settle(pytestconfig: pytest.Config) -> Callable[..., None]:
             tally.add(life, report)
             if report.violations:
                 wrong += [*report.violations, f"after {', '.join(life.deaths)}", f"the evidence is in {life.directory}"]
+                wrong += report.stories
         told = "\n".join(map(str, wrong))
         assert not wrong, told
 

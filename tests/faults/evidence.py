@@ -281,3 +281,26 @@ class Evidence:
     def said(self, what: str) -> list[Line]:
         """The lines of one kind."""
         return [line for line in self.lines if line.what == what]
+
+    def story(self, job_id: str) -> list[str]:
+        """All that is known of a job, as it happened: for whoever is to find out what went wrong."""
+        told = [
+            (call.asked.at, f"{call}, {'answered' if call.answer else 'not answered'}")
+            for call in self.calls
+            if call.asked["job"] == job_id
+        ]
+        told += [
+            (each["at"], f"history: {each['kind']} {each['detail'] or ''}")
+            for each in self.last.changes
+            if each["job_id"] == job_id
+        ]
+        for row in self.last.executions.values():
+            if row["job_id"] == job_id:
+                due = f"due, {row['count']} up to {row['last_scheduled']}, {row['trigger']}, attempt {row['attempt']}"
+                told.append((row["scheduled"], f"{due}: {row['status']} {row['reason'] or ''}, {row['started']}"))
+        told += [
+            (line.at, f"process {line.pid}: {line.what}")
+            for line in self.lines
+            if line.what in ("opening", "started", "killed", "stopping", "stopped")
+        ]
+        return [f"{at} {what}" for at, what in sorted(told)]

@@ -130,6 +130,16 @@ def test_a_record_that_is_gone_is_noticed(doctor: Doctor):
     assert doctor.wrong() == {"I1"}
 
 
+def test_of_a_job_that_something_is_wrong_with_all_that_is_known_is_told(doctor: Doctor):
+    row = doctor.execution("job_id = 'a:slow-1' AND reason = 'overlap' AND count = 1 AND \"trigger\" = 'schedule'")
+    doctor.everywhere("DELETE FROM aurora_executions WHERE id = :id", id=row["id"])
+    title, *story = check(doctor.life.snapshots, doctor.life.journal, patience=8.0).stories
+    assert title == "a:slow-1"
+    assert any("history: created" in line for line in story)
+    assert any("lost" in line for line in story)
+    assert story == sorted(story)
+
+
 def test_a_job_that_moved_past_an_instant_is_noticed(doctor: Doctor):
     doctor.at_last("UPDATE aurora_jobs SET next_fire = next_fire + 2000000 WHERE id = 'a:slow-2'")
     assert doctor.wrong() == {"I1"}

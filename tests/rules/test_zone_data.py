@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aurora_scheduler.definition import NewJob, amended, declare
+from aurora_scheduler.definition import NewJob, declare
 from aurora_scheduler.errors import AuroraError, ScheduleError
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import ChangeKind, ExecutionStatus, Job, JobStatus
@@ -34,7 +34,7 @@ from aurora_scheduler.rules import (
 from aurora_scheduler.rules.firing import Reason
 from aurora_scheduler.rules.timing import anew
 from aurora_scheduler.schedules import zone_data
-from support.lives import DAY, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row
+from support.lives import DAY, HOUR, MINUTE, OWNER, START, Ids, Life, a_job, a_row, edited
 from support.zones import Zones
 
 CITY = "Aurora/City"
@@ -108,7 +108,7 @@ class TestWhatIsStored:
         old = a_job_of_the_city("0 9 * * *")
         zones.change(CITY, PLUS_1)
         commit, _ = request_run(old, START, START, "id")
-        renamed = amended(old, {"name": "another"}, now=START)
+        renamed = edited(old, {"name": "another"}, now=START)
         for job in (commit.job, renamed):
             assert job is not None
             assert (job.next_fire, job.zone_data, job.next_wall) == (old.next_fire, old.zone_data, old.next_wall)
@@ -117,13 +117,13 @@ class TestWhatIsStored:
     def test_an_edit_that_computes_it_has_the_data_of_the_zone_it_is_for(self):
         job = a_job_of_the_city("0 9 * * *")
         for changes in {"timezone": "Asia/Tokyo"}, {"schedule": "0 10 * * *"}, {"max_runs": 5}:
-            edited = amended(job, changes, now=START)
-            assert edited is not None
-            assert edited.zone_data == zone_data(edited.timezone)
-        timed = amended(job, {"schedule": "every 1 hour"}, now=START)
+            after = edited(job, changes, now=START)
+            assert after is not None
+            assert after.zone_data == zone_data(after.timezone)
+        timed = edited(job, {"schedule": "every 1 hour"}, now=START)
         assert timed is not None
         assert (timed.zone_data, timed.next_wall) == (None, None)
-        limited = amended(timed, {"only_between": ("09:00", "17:00")}, now=START)
+        limited = edited(timed, {"only_between": ("09:00", "17:00")}, now=START)
         assert limited is not None
         assert limited.zone_data == zone_data(CITY)
 
@@ -233,10 +233,10 @@ class TestComputingAnew:
         """An edit does not take away what has come due; nor does a file that says the same in another way."""
         job = a_job_of_the_city("0 9 * * *")
         now = START + 8 * HOUR
-        edited = amended(job, {"end_at": "2026-03-02 08:00"}, now=now)
-        assert edited is not None
-        assert edited.next_fire == START + 7 * HOUR
-        kept = anew(replace(edited, zone_data="of another form"), now)
+        after = edited(job, {"end_at": "2026-03-02 08:00"}, now=now)
+        assert after is not None
+        assert after.next_fire == START + 7 * HOUR
+        kept = anew(replace(after, zone_data="of another form"), now)
         assert (kept.next_fire, kept.zone_data) == (START + 7 * HOUR, zone_data(CITY))
 
 
@@ -373,25 +373,25 @@ class TestWithoutAZone:
         assert (row.status, row.reason, row.scheduled) == (ExecutionStatus.MISSED, Reason.DELETED, START + 7 * HOUR)
 
     def test_another_zone_mends_it(self, overdue):
-        edited = amended(overdue, {"timezone": "Asia/Tokyo"}, now=self.NOW)
-        assert edited is not None
-        assert (edited.status, edited.status_reason) == (JobStatus.ACTIVE, None)
-        assert (edited.next_fire, edited.zone_data) == (self.NOW + DAY, zone_data("Asia/Tokyo"))
-        (row,) = reschedule(overdue, edited, self.NOW, Ids()).new
+        after = edited(overdue, {"timezone": "Asia/Tokyo"}, now=self.NOW)
+        assert after is not None
+        assert (after.status, after.status_reason) == (JobStatus.ACTIVE, None)
+        assert (after.next_fire, after.zone_data) == (self.NOW + DAY, zone_data("Asia/Tokyo"))
+        (row,) = reschedule(overdue, after, self.NOW, Ids()).new
         assert (row.status, row.reason, row.scheduled) == (ExecutionStatus.MISSED, Reason.EDITED, START + 7 * HOUR)
 
     def test_so_it_does_where_the_schedule_itself_says_the_zone(self, zones):
         job = a_job_of_the_city(f"every day at 9am in {CITY}")
         zones.remove(CITY)
-        edited = amended(job, {"timezone": "Asia/Tokyo"}, now=self.NOW)
-        assert edited is not None
-        assert (edited.timezone, edited.schedule_value) == ("Asia/Tokyo", "every day at 09:00")
+        after = edited(job, {"timezone": "Asia/Tokyo"}, now=self.NOW)
+        assert after is not None
+        assert (after.timezone, after.schedule_value) == ("Asia/Tokyo", "every day at 09:00")
 
     def test_an_edit_that_asks_for_no_zone_is_made_and_others_name_it(self, overdue):
-        assert amended(overdue, {"name": "another"}, now=self.NOW) is not None
+        assert edited(overdue, {"name": "another"}, now=self.NOW) is not None
         for changes in {"schedule": "0 10 * * *"}, {"end_at": "2030-01-01"}, {"timezone": CITY}:
             with pytest.raises(AuroraError, match=CITY):
-                amended(overdue, changes, now=self.NOW)
+                edited(overdue, changes, now=self.NOW)
 
     def test_a_run_by_hand_is_free_to_have_any_instant(self, overdue):
         assert is_free(overdue, START + 7 * HOUR)

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
@@ -20,6 +21,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 __all__ = ["Server", "copy_tables", "database_url", "end"]
+
+_DEADLINE = 60.0
 
 _numbers = count()
 #: What ends the server that was started.
@@ -83,7 +86,8 @@ class Server:
 
 
 def copy_tables(url: str, path: Path) -> None:
-    """Copy our tables, as they are now, to a plain SQLite file. By nobody's code but the two databases' own."""
+    """Copy our tables to a plain SQLite file, when all have left. By nobody's code but the two databases' own."""
+    _wait_until_all_have_left(url)
     with psycopg.connect(url) as source, closing(sqlite3.connect(path)) as copy, copy:
         source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         found = source.execute(
@@ -97,6 +101,16 @@ def copy_tables(url: str, path: Path) -> None:
             marks = ", ".join("?" * len(names))
             told = (tuple(str(each) if hasattr(each, "isoformat") else each for each in row) for row in rows)
             copy.executemany(f"INSERT INTO {table} VALUES ({marks})", told)
+
+
+def _wait_until_all_have_left(url: str) -> None:
+    """What a process that was killed had asked for is carried out still, by the server's own process."""
+    others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+    give_up = time.monotonic() + _DEADLINE
+    with psycopg.connect(url, autocommit=True) as sql:
+        while left := sql.execute(f"{others} AND pid <> pg_backend_pid()".encode()).fetchall():
+            assert time.monotonic() < give_up, f"somebody is still connected: {left}"
+            time.sleep(0.005)
 
 
 def end() -> None:

@@ -7,11 +7,12 @@ last, a record that is there already, a final row that changes, all fail the tes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from aurora_scheduler.definition import amended
 from aurora_scheduler.instants import SECOND, instant_of
 from aurora_scheduler.model import (
     CallbackName,
@@ -56,6 +57,7 @@ __all__ = [
     "check_attempts",
     "check_instants",
     "check_overlap",
+    "edited",
     "instants_of",
 ]
 
@@ -99,6 +101,11 @@ def a_job(
         updated=created,
     )
     return replace(coming(job, following(job, created)), **(state or {}))
+
+
+def edited(job: Job, changes: Mapping[str, Any], *, now: int) -> Job | None:
+    """The job as `update_job` makes it, said and written at the same moment; None: nothing is changed."""
+    return amended(job, changes, now=now).made_of(job, now)
 
 
 def a_row(job: Job, status: ExecutionStatus, *, scheduled: int | None = None, **state: Any) -> Execution:

@@ -252,8 +252,7 @@ class World(trio.abc.Clock):
         def work(store: Store) -> Job:
             job = store.job(job_id)
             assert job is not None
-            after = amended(job, changes, now=self.now)
-            return job if after is None else commands.replace_job(store, self.clock, job, after)
+            return commands.replace_job(store, self.clock, job, amended(job, changes, now=self.now))
 
         return self.write(work)
 
