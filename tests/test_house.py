@@ -20,7 +20,7 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 
 #: Modules and rooms (packages) by floor. A room's modules are on the room's floor.
 FLOORS = {
-    0: {"answers", "errors", "instants", "jsonable", "logs", "model", "values"},
+    0: {"answers", "errors", "instants", "jsonable", "logs", "model", "statuses", "values"},
     1: {"callbacks", "schedules", "rules"},
     2: {"definition", "events", "forks", "garbage", "options", "ports", "tickets"},
     3: {"clock", "commands", "stores", "timers"},

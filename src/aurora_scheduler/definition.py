@@ -149,26 +149,47 @@ _JOB = Job(
 
 
 def declare_all(
-    jobs: Iterable[NewJob], *, now: int, new_id: Callable[[], str], timezone: str, allowed: Allowed = ANY
+    jobs: Iterable[NewJob],
+    *,
+    now: int,
+    new_id: Callable[[], str],
+    timezone: str,
+    allowed: Allowed = ANY,
+    node_tags: Collection[str] = (),
 ) -> Iterator[Declared]:
     """`declare` each of them, all as of the same instant."""
     once = _Once()
     for new in jobs:
-        yield _declare(new, once, now, new_id, timezone, allowed)
+        yield _declare(new, once, now, new_id, timezone, allowed, node_tags)
 
 
-def declare(new: NewJob, *, now: int, new_id: Callable[[], str], timezone: str, allowed: Allowed = ANY) -> Declared:
+def declare(
+    new: NewJob,
+    *,
+    now: int,
+    new_id: Callable[[], str],
+    timezone: str,
+    allowed: Allowed = ANY,
+    node_tags: Collection[str] = (),
+) -> Declared:
     """Check everything about a new job and make the `Job` of it.
 
-    `timezone` is the scheduler's own, for jobs that name none; `allowed` are the callbacks that it may have. Raises the
-    error of whatever is wrong; a schedule without any firing to come is refused here, unless the id is given and may
+    `timezone` is the scheduler's own, for jobs that name none; `allowed` are the callbacks that it may have, and
+    `node_tags` its tags: the callback of a job for others need not be found here. Raises the error of whatever is
+    wrong; a schedule without any firing to come is refused here, unless the id is given and may
     stand for a job that is there already.
     """
-    return _declare(new, _Once(), now, new_id, timezone, allowed)
+    return _declare(new, _Once(), now, new_id, timezone, allowed, node_tags)
 
 
 def _declare(
-    new: NewJob, once: _Once, now: int, new_id: Callable[[], str], timezone: str, allowed: Allowed
+    new: NewJob,
+    once: _Once,
+    now: int,
+    new_id: Callable[[], str],
+    timezone: str,
+    allowed: Allowed,
+    node_tags: Collection[str],
 ) -> Declared:
     name = checked_name(new.name)
     given = dict(new.options)
@@ -186,9 +207,9 @@ def _declare(
     zone = load_zone(timezone if zone is None else zone).key
     zone = once.read(zone_said, new.schedule) or zone
     tags = checked_tags(given.pop("tags", ()))
-    policies = _NO_OPTIONS
-    if given:
-        policies = read_options(given, zone)
+    policies = read_options(given, zone) if given else _NO_OPTIONS
+    is_here = _is_here(policies, node_tags)
+    if given and is_here:
         _check_hooks(given, allowed)
     may_be_there = job_id is not None and if_exists != "error"
     schedule = once.read(
@@ -200,7 +221,7 @@ def _declare(
         kinds=new.kinds,
         allow_past=may_be_there,
     )
-    callback, function = once.read(_found_callback, new.callback, allowed)
+    callback, function = once.read(_found_callback if is_here else _named_callback, new.callback, allowed)
     args = _checked_arguments(callback, function, new.callback_args, policies)
     job = replace(
         _JOB,
@@ -309,7 +330,9 @@ def _timing(job: Job, field: str) -> object:
     return job.policies.starts if field == "starts" else getattr(job, field)
 
 
-def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed = ANY) -> Amended:
+def amended(
+    job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed = ANY, node_tags: Collection[str] = ()
+) -> Amended:
     """What the job shall be by `changes` (`update_job`'s arguments), which were said now.
 
     Raises the error of whatever is wrong with them.
@@ -322,7 +345,9 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
     zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
     zone = zone_said(known.get("schedule")) or zone
     policies = read_options(options, zone, job.policies, beside=_CHANGEABLE)
-    _check_hooks(options, allowed)
+    is_here = _is_here(policies, node_tags)
+    if is_here:
+        _check_hooks(options, allowed)
     wanted = replace(
         job,
         name=checked_name(known.get("name", job.name)),
@@ -338,7 +363,8 @@ def amended(job: Job, changes: Mapping[str, Any], *, now: int, allowed: Allowed 
     elif "timezone" in known:  # instead of the one that the schedule says, which may be unknown here
         wanted = replace(wanted, schedule_value=job.schedule_value.removesuffix(f" in {job.timezone}"))
     if known.keys() & {"callback", "callback_args"} or options.keys() & {"runner", "overlap"}:
-        callback, function = _found_callback(known.get("callback", job.callback), allowed)
+        find = _found_callback if is_here else _named_callback
+        callback, function = find(known.get("callback", job.callback), allowed)
         args = _checked_arguments(callback, function, known.get("callback_args", job.callback_args), policies)
         wanted = replace(wanted, callback=callback, callback_args=args)
     # "in 30 minutes", said once more, is from now.
@@ -372,22 +398,36 @@ def _check_hooks(options: Mapping[str, Any], allowed: Allowed) -> None:
             raise OptionError(option, value, str(error)) from error
 
 
-def _found_callback(callback: object, allowed: Allowed) -> tuple[CallbackName, Callable[..., Any]]:
-    """The callback's name, and the function itself."""
+def _is_here(policies: Policies, node_tags: Collection[str]) -> bool:
+    """Whether the job may be fired by this process."""
+    return policies.node_tag is None or policies.node_tag in node_tags
+
+
+def _named_callback(callback: object, allowed: Allowed) -> tuple[CallbackName, Callable[..., Any] | None]:
+    """The name of a callback that others call; whether there is such a function they will see."""
     if isinstance(callback, CallbackName):
         name = callback
     elif isinstance(callback, tuple):
         name = named(*callback)
     else:
         name = name_of(callback)
+    allowed.check_name(name)
+    return name, None
+
+
+def _found_callback(callback: object, allowed: Allowed) -> tuple[CallbackName, Callable[..., Any] | None]:
+    """The callback's name, and the function itself."""
+    name, _ = _named_callback(callback, allowed)
     return name, resolve(name, allowed)
 
 
 def _checked_arguments(
-    name: CallbackName, function: Callable[..., Any], args: object, policies: Policies
+    name: CallbackName, function: Callable[..., Any] | None, args: object, policies: Policies
 ) -> dict[str, Any]:
     """The arguments as they are stored, after a look at what the function takes, and at its kind."""
     stored = checked_arguments(args, str(name))
+    if function is None:
+        return stored
     check_arguments(function, stored, str(name))
     runner = policies.runner
     if runner in ("trio", "app") and not is_async(function):

@@ -55,6 +55,8 @@ class SchedulerManager:
         keep_days: for how many days executions, and jobs that are finished, are kept.
         allow_callbacks: the callbacks that may be stored and run, as names like "myapp.jobs.send", or "myapp.*" for all
             below myapp; None: all. What is not allowed is never imported.
+        node_tags: of jobs that have a `node_tag` only those with one of these are fired here, like ["gpu"]; all others
+            are in any case.
         on_failure: a function, or its name, that is called after each attempt that has failed, of every job that has no
             `on_failure` of its own; in a worker thread, or, an `async def`, in the scheduler's own loop.
         on_deactivate: the same for when a job's retries are used up. Neither is stored: they are this manager's.
@@ -79,6 +81,7 @@ class SchedulerManager:
         keep_executions: int = 1000,
         keep_days: int = 90,
         allow_callbacks: Collection[str] | None = None,
+        node_tags: Collection[str] = (),
         on_failure: Callable[..., object] | str | None = None,
         on_deactivate: Callable[..., object] | str | None = None,
         **options: Any,
@@ -96,6 +99,7 @@ class SchedulerManager:
             keep_executions=keep_executions,
             keep_days=keep_days,
             allow_callbacks=allow_callbacks,
+            node_tags=node_tags,
             on_failure=on_failure,
             on_deactivate=on_deactivate,
         )

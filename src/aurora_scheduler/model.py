@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from aurora_scheduler.instants import SECOND, presented
 from aurora_scheduler.jsonable import EXECUTION, JOB, jsonable
+from aurora_scheduler.statuses import OPEN, ChangeKind, ExecutionStatus, JobStatus, ScheduleType, Trigger
 
 __all__ = [
     "OPEN",
@@ -32,69 +32,6 @@ __all__ = [
     "ScheduleType",
     "Trigger",
 ]
-
-
-class _Word(StrEnum):
-    """A text that is one of a few."""
-
-    # As the text it equals. An enum's own is written in Python, and asked for several times a firing.
-    __hash__ = str.__hash__
-
-
-class ScheduleType(_Word):
-    """How a schedule was said."""
-
-    RELATIVE = "relative"
-    ABSOLUTE = "absolute"
-    CRON = "cron"
-    PHRASE = "phrase"
-
-
-class JobStatus(_Word):
-    """The state of a job. Only an active job fires."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    """Put to rest by a person."""
-    DEACTIVATED = "deactivated"
-    """Put to rest by the retry rule: it failed more often than its retries allow."""
-    UNRESOLVED = "unresolved"
-    """Its callback cannot be imported, or its time zone is unknown here. Kept, shown, and tried again."""
-    FINISHED = "finished"
-    """No firing is to come, no attempt waits or runs."""
-
-
-class ExecutionStatus(_Word):
-    """The state of one attempt, or the reason why there was none."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    TIMED_OUT = "timed_out"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-    """Its process died, or lost the database, before the end could be written."""
-    SKIPPED = "skipped"
-    MISSED = "missed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether this state never changes again."""
-        return self not in OPEN
-
-
-#: The states that are not final.
-OPEN = frozenset({ExecutionStatus.WAITING, ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING})
-
-
-class Trigger(_Word):
-    """What asked for a firing."""
-
-    SCHEDULE = "schedule"
-    MANUAL = "manual"
-    BACKFILL = "backfill"
 
 
 class CallbackName(NamedTuple):
@@ -143,6 +80,8 @@ class Policies:
     """A `CallbackName.stored`, as is `on_deactivate`; None: that of all jobs, where there is one."""
     on_deactivate: str | None = None
     ping: str | None = None
+    node_tag: str | None = None
+    """Only processes with this tag fire it; None: all do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +289,11 @@ class Job:
         """The URL that is asked for after each success, or None."""
         return self.policies.ping
 
+    @property
+    def node_tag(self) -> str | None:
+        """The tag of the processes that fire it; None: all do."""
+        return self.policies.node_tag
+
     def as_dict(self) -> dict[str, Any]:
         """The job as JSON can have it, by its public names: times as ISO 8601 text, with their offset.
 
@@ -433,24 +377,6 @@ class Outcome:
     result: Mapping[str, Any] | None = None
     error: str | None = None
     traceback: str | None = None
-
-
-class ChangeKind(_Word):
-    """What happened to a job other than its firings."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    DEACTIVATED = "deactivated"
-    UNRESOLVED = "unresolved"
-    RESOLVED = "resolved"
-    FINISHED = "finished"
-    DELETED = "deleted"
-    RENAMED = "renamed"
-    """It goes on under another id: told under both, each with the other."""
-    RUN_REQUESTED = "run_requested"
-    CANCEL_REQUESTED = "cancel_requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

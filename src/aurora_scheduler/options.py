@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ __all__ = [
     "checked_aliases",
     "checked_choice",
     "checked_name",
+    "checked_node_tags",
     "checked_tags",
     "duration",
     "read_moment",
@@ -52,6 +54,7 @@ FIELDS: Mapping[str, str] = {
     "on_failure": "on_failure",
     "on_deactivate": "on_deactivate",
     "ping": "ping",
+    "node_tag": "node_tag",
 }
 
 #: Options of a new job that are no policies, and are read elsewhere.
@@ -150,6 +153,22 @@ def checked_tags(value: object) -> tuple[str, ...]:
     if len(tags) > _MOST_TAGS:
         raise OptionError("tags", value, f"must be at most {_MOST_TAGS}")
     return tags
+
+
+def checked_node_tags(value: object) -> frozenset[str]:
+    """The tags of a process that fires jobs."""
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise OptionError("node_tags", value, 'must be a list of texts, like ["gpu"]')
+    if len(value) > _MOST_TAGS:
+        raise OptionError("node_tags", value, f"must be at most {_MOST_TAGS}")
+    return frozenset(_word("node_tags", tag) for tag in value)
+
+
+def _word(option: str, value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", value):
+        accepted = "letters, digits, '_', '-', '.' and ':', at most 100, the first a letter or a digit"
+        raise OptionError(option, value, f'must be a word like "gpu": {accepted}')
+    return value
 
 
 def checked_aliases(value: object, job_id: str | None) -> tuple[str, ...]:
@@ -282,6 +301,10 @@ def _hook(option: str, value: object, zone: str) -> str | None:
         raise OptionError(option, value, str(error)) from error
 
 
+def _node_tag(option: str, value: object, zone: str) -> str | None:
+    return None if value is None else _word(option, value)
+
+
 def _url(option: str, value: object, zone: str) -> str | None:
     if value is None:
         return None
@@ -328,4 +351,5 @@ _READERS: Mapping[str, Callable[[str, object, str], Any]] = {
     "on_failure": _hook,
     "on_deactivate": _hook,
     "ping": _url,
+    "node_tag": _node_tag,
 }

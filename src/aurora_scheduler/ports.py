@@ -107,8 +107,8 @@ class Share:
 
     gained: Sequence[str] = ()
     """The jobs that it is to look after from now on."""
-    surplus: int = 0
-    """So many more than its share it has."""
+    surplus: Sequence[str] = ()
+    """Those that it has too much, and had better leave."""
     someone_died: bool = False
     """Whether there may be attempts of others who are gone."""
     since: str = ""
@@ -233,8 +233,11 @@ class Store(Protocol):
         """Within a transaction: what fails inside is undone alone."""
         ...
 
-    def own(self, owner: str) -> bool:
-        """Try to become the one owner, or one of those that share the jobs; False while another has them all."""
+    def own(self, owner: str, tags: frozenset[str] = frozenset()) -> bool:
+        """Try to become the one owner, or one of those that share the jobs; False while another has them all.
+
+        Of jobs that name a tag one that shares them has those that name one of his.
+        """
         ...
 
     def disown(self) -> None:
@@ -253,6 +256,14 @@ class Store(Protocol):
 
         None: all of which nothing runs.
         """
+        ...
+
+    def refuse(self, job: Job) -> list[str]:
+        """Leave a job that cannot run here, and those like it, to others who can; which: none where nobody can."""
+        ...
+
+    def accept(self, job: Job) -> None:
+        """What could not run here now can."""
         ...
 
     def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:

@@ -26,7 +26,7 @@ from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.host import Host
 from aurora_scheduler.instants import instant_of
 from aurora_scheduler.model import Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.options import checked_choice, duration, whole_number
+from aurora_scheduler.options import checked_choice, checked_node_tags, duration, whole_number
 from aurora_scheduler.ports import Clock, Refused, Store
 from aurora_scheduler.runtime import Runtime, SystemRuntime
 from aurora_scheduler.schedules import load_zone, local_zone_name
@@ -65,12 +65,14 @@ class Scheduler:
         keep_executions: int,
         keep_days: int,
         allow_callbacks: Collection[str] | None,
+        node_tags: Collection[str],
         on_failure: Callable[..., object] | str | None,
         on_deactivate: Callable[..., object] | str | None,
     ) -> None:
         self._allowed = Allowed.read(allow_callbacks)
         self._settings = Settings(
             allowed=self._allowed,
+            node_tags=checked_node_tags(node_tags),
             runner=checked_choice("runner", runner, ("auto", "thread", "trio", "app")),
             max_workers=whole_number("max_workers", max_workers, least=1, most=10_000),
             max_concurrent=whole_number("max_concurrent", max_concurrent, least=1),
@@ -190,7 +192,12 @@ class Scheduler:
             if not isinstance(new, NewJob):
                 raise OptionError("jobs", new, "must be NewJob values, with create_job's arguments")
         all_declared = declare_all(
-            jobs, now=clock.now(), new_id=clock.new_id, timezone=self._timezone, allowed=self._allowed
+            jobs,
+            now=clock.now(),
+            new_id=clock.new_id,
+            timezone=self._timezone,
+            allowed=self._allowed,
+            node_tags=self._settings.node_tags,
         )
         with collector_held() if len(jobs) > _VERY_MANY else nullcontext():
             declared = list(all_declared)
@@ -221,7 +228,7 @@ class Scheduler:
     def edit(self, job: Job, changes: Mapping[str, Any]) -> Ticket[Job]:
         """Write the job with these changes; fails with `Stale` where the job was changed since it was read."""
         now = self.clock.now()
-        edit = amended(job, changes, now=now, allowed=self._allowed)
+        edit = amended(job, changes, now=now, allowed=self._allowed, node_tags=self._settings.node_tags)
         if edit.made_of(job, now) is None:
             return answered(job)
         return self._open_host().write(lambda store: commands.replace_job(store, self.clock, job, edit))

@@ -48,6 +48,7 @@ class CronService:
         keep_executions: int = 1000,
         keep_days: int = 90,
         allow_callbacks: Collection[str] | None = None,
+        node_tags: Collection[str] = (),
         on_failure: Callback | None = None,
         on_deactivate: Callback | None = None,
     ) -> None:
@@ -62,6 +63,7 @@ class CronService:
             keep_executions=keep_executions,
             keep_days=keep_days,
             allow_callbacks=allow_callbacks,
+            node_tags=node_tags,
             on_failure=on_failure,
             on_deactivate=on_deactivate,
         )

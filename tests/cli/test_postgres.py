@@ -87,6 +87,25 @@ def test_the_doctor_says_how_it_is_and_who_fires(aurora, filled):
     assert "fires the jobs" in detail
 
 
+def test_the_doctor_tells_of_jobs_that_no_process_is_for(aurora, filled):
+    def found():
+        result = aurora("doctor", "--db", filled, "--json")
+        return {each["what"]: (each["state"], each["detail"]) for each in json.loads(result.stdout)}
+
+    with CronService(filled, node_tags=["big"]) as cron:
+        cron.run_job("a", wait=True)
+        assert found()["node tags"] == ("ok", "for every job there is a process")
+        cron.schedule_relative(
+            name="train", relative_time="every 1 hour", callback="os.getcwd", job_id="c", node_tag="gpu"
+        )
+        cron.schedule_relative(
+            name="other", relative_time="every 1 hour", callback="os.getcwd", job_id="d", node_tag="big"
+        )
+        assert found()["node tags"] == ("wrong", "no process has the node_tag of train (gpu)")
+        shown = json.loads(aurora("show", "train", "--db", filled, "--json").stdout)
+        assert shown["options"]["node_tag"] == "gpu"
+
+
 def test_a_backup_is_a_file_that_can_be_looked_at_without_a_server(aurora, filled, tmp_path):
     assert aurora("backup", "copy.db", "--db", filled).exit_code == 0
     assert [job["id"] for job in json.loads(aurora("list", "--db", "copy.db", "--json").stdout)] == ["a", "b"]

@@ -103,6 +103,24 @@ def test_a_database_alone_is_enough_where_its_callbacks_can_be_imported(start, t
     assert process.returncode == 0
 
 
+def test_it_fires_the_jobs_that_are_for_its_tags(start, tmp_path):
+    async def create(manager: SchedulerManager) -> None:
+        await manager.create_job(name="far", schedule="every 1 second", callback="os.getcwd", node_tag="gpu")
+
+    on(tmp_path / "jobs.db", create)
+    process = start("--db", "jobs.db", "--node-tag", "small", "--node-tag", "gpu")
+    until(process, "far")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+def test_a_manager_of_ones_own_says_its_tags_itself(start):
+    process = start("shop:manager", "--node-tag", "gpu")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--node-tag is for a database" in errors
+
+
 def test_where_nobody_reads_what_it_tells_the_jobs_go_on(start, tmp_path):
     process = start("shop:manager", "--drain", "0")
     until(process, "tick")

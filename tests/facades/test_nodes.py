@@ -7,7 +7,8 @@ import time
 import pytest
 import trio
 
-from aurora_scheduler import CronService, SchedulerManager
+from aurora_scheduler import CallbackError, CronService, OptionError, SchedulerManager
+from facades import callbacks
 
 #: In seconds: until each has its share, on whatever machine.
 PATIENCE = 30
@@ -117,3 +118,78 @@ def test_max_runs_counts_the_runs_of_all(both):
     one.schedule_relative(name="thrice", relative_time="every 1 second", callback=quick, job_id="thrice", max_runs=3)
     eventually(lambda: two.get_job("thrice").status == "finished")
     assert len(two.get_executions("thrice", "succeeded")) == 3
+
+
+# What only some can fire ------------------------------------------------------------------------------------------
+
+
+def test_a_callback_that_one_process_cannot_call_is_called_by_the_other(url):
+    with CronService(url, allow_callbacks=["facades.callbacks.*"]) as narrow:
+        make(narrow, "its own", callbacks.nothing)
+        with CronService(url) as wide:
+            for number in range(6):
+                wide.schedule_relative(
+                    name="tick", relative_time="every 1 second", callback=quick, job_id=f"tick-{number}"
+                )
+            eventually(lambda: all(len(wide.get_executions(f"tick-{number}", "succeeded")) > 2 for number in range(6)))
+            assert {job.status for job in wide.get_all_jobs()} == {"active"}
+            assert narrow.health().jobs == 1
+        eventually(lambda: narrow.get_all_jobs("unresolved"))
+        jobs = narrow.get_all_jobs("unresolved")
+        assert "facades.test_nodes" in jobs[0].status_reason
+        with CronService(url):
+            eventually(lambda: not narrow.get_all_jobs("unresolved"))
+
+
+def test_a_job_with_a_tag_is_fired_by_a_process_with_that_tag(url):
+    with CronService(url) as plain:
+        plain.schedule_relative(
+            name="tick", relative_time="every 1 second", callback=quick, job_id="tick", node_tag="gpu"
+        )
+        assert plain.get_job("tick").node_tag == "gpu"
+        time.sleep(1.5)
+        assert plain.get_executions("tick") == []
+        with CronService(url, node_tags=["gpu"]):
+            eventually(lambda: plain.get_executions("tick", "succeeded"))
+        assert plain.run_job("tick").status == "waiting"
+    assert plain.health().status == "stopped"
+
+
+def test_where_one_process_fires_all_jobs_one_with_another_tag_says_that_it_cannot_run(tmp_path):
+    with CronService(tmp_path / "jobs.db", node_tags=["big"]) as cron:
+        cron.schedule_relative(
+            name="tick", relative_time="every 1 second", callback=quick, job_id="gpu", node_tag="gpu"
+        )
+        cron.schedule_relative(
+            name="tick", relative_time="every 1 second", callback=quick, job_id="big", node_tag="big"
+        )
+        eventually(lambda: cron.get_executions("big", "succeeded"))
+        eventually(lambda: cron.get_job("gpu").status == "unresolved")
+        reason = cron.get_job("gpu").status_reason
+        assert "its job is for processes with the node_tag 'gpu'; the node_tags of this one: 'big'" in reason
+    with CronService(tmp_path / "jobs.db", node_tags=["gpu"]) as cron:
+        eventually(lambda: cron.get_executions("gpu", "succeeded"))
+
+
+@pytest.mark.parametrize("tag", ["", "two words", "ü", 5, "-x", 'a"b', "x" * 101, ["gpu"]])
+def test_a_tag_that_is_no_word_is_refused_by_its_name(tag):
+    with CronService(":memory:") as cron, pytest.raises(OptionError, match=r"node_tag.*must be a word"):
+        make(cron, "job", node_tag=tag)
+    with pytest.raises(OptionError, match=r"node_tags.*must be"):
+        CronService(":memory:", node_tags=[tag])
+
+
+def test_tags_are_a_list():
+    with pytest.raises(OptionError, match="must be a list of texts"):
+        CronService(":memory:", node_tags="gpu")
+
+
+def test_the_callback_of_a_job_for_other_processes_is_not_looked_for_here():
+    with CronService(":memory:", node_tags=["small"]) as cron:
+        make(cron, "far", "models.train", callback_args={"epochs": 3}, node_tag="gpu", on_failure="models.tell")
+        assert cron.get_job("far").callback_function == "train"
+        for tag in (None, "small"):
+            with pytest.raises(CallbackError, match="models"):
+                make(cron, "near", "models.train", node_tag=tag)
+    with CronService(":memory:", allow_callbacks=["shop.*"]) as cron, pytest.raises(CallbackError, match="not allowed"):
+        make(cron, "far", "models.train", node_tag="gpu")

@@ -110,6 +110,7 @@ SETTINGS = (
     "keep_executions",
     "keep_days",
     "allow_callbacks",
+    "node_tags",
     "on_failure",
     "on_deactivate",
 )
@@ -120,7 +121,7 @@ JOB = {
     "retry_count", "max_retries", "created_at", "updated_at",
     "start_at", "end_at", "max_runs", "jitter", "misfire", "misfire_grace", "overlap", "max_instances", "timeout",
     "retry_delay", "retry_backoff", "max_retry_delay", "retry_jitter", "on_exhausted", "delivery", "runner", "tags",
-    "on_failure", "on_deactivate", "ping",
+    "on_failure", "on_deactivate", "ping", "node_tag",
 }  # fmt: skip
 EXECUTION = {
     "id", "job_id", "job_name", "scheduled_for", "last_scheduled_for", "count", "attempt", "trigger", "status",

@@ -204,6 +204,7 @@ policies = st.builds(
     runner=st.sampled_from(["auto", "thread", "trio", "app"]),
     on_failure=st.none() | st.sampled_from(["shop:tell", "shop.jobs:Desk.tell", "__main__:tell:/srv/shop: old/run.py"]),
     ping=st.none() | st.just("https://example.org:8080/token?rid=1"),
+    node_tag=st.none() | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,20}", fullmatch=True),
 )
 
 #: `version` leaves room for the version before and the one after.

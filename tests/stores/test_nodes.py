@@ -9,12 +9,15 @@ from contextlib import suppress
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aurora_scheduler.errors import StoreUnavailableError
-from aurora_scheduler.model import Commit, ExecutionStatus, JobStatus
+from aurora_scheduler.model import CallbackName, Commit, ExecutionStatus, JobStatus, Policies
 from aurora_scheduler.ports import Share, Stale
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.postgres import PostgresStore
+from aurora_scheduler.stores.postgres.shares import Kind
 from aurora_scheduler.values import replace
 from stores.making import insert, make_execution, make_job
 from support.proxy import Proxy
@@ -28,12 +31,12 @@ def nodes(url):
     """Makes nodes, by name; each has given its first sign of life."""
     made = []
 
-    def make(*names, at=url):
+    def make(*names, at=url, tags=()):
         some = []
         for name in names:
             store = PostgresStore(at)
             store.open()
-            store.own(name)
+            store.own(name, frozenset(tags))
             some.append(store)
         made.extend(some)
         for store in some:
@@ -89,10 +92,7 @@ def settled(*stores):
     """How many each holds when all have had time to give and take: who has too many is told so in some round."""
     for _ in range(12):
         for store in stores:
-            surplus = share(store).surplus
-            if surplus:
-                mine = [one.job.id for one in store.held([job.id for job in store.jobs()]) if one is not None]
-                release(store, mine[:surplus])
+            release(store, share(store).surplus)
     return held(*stores)
 
 
@@ -265,6 +265,162 @@ def eventually():
         raise AssertionError(f"it is {answer} still")
 
     return ask
+
+
+# What only some can fire ------------------------------------------------------------------------------------------
+
+
+def tagged(tag):
+    return {"policies": Policies(node_tag=tag)}
+
+
+def refuse(store, job):
+    with store.transaction():
+        return store.refuse(job)
+
+
+def test_a_job_with_a_tag_is_for_nodes_with_that_tag(nodes, jobs):
+    jobs(3, **tagged("gpu"))
+    plain, gpu = nodes("plain"), nodes("gpu", tags=["gpu", "big"])
+    assert settled(plain, gpu) == [0, 3]
+
+
+def test_a_job_with_a_tag_that_no_node_has_waits_for_one_that_has(nodes, jobs):
+    (job,) = jobs(1, **tagged("gpu"))
+    assert settled(nodes("plain"), nodes("other", tags=["big"])) == [0, 0]
+    assert held(nodes("gpu", tags=["gpu"])) == [1]
+    assert job.node_tag == "gpu"
+
+
+def test_a_job_that_a_node_makes_for_others_is_theirs(nodes):
+    plain, gpu = nodes("plain"), nodes("gpu", tags=["gpu"])
+    insert(plain, make_job(**tagged("gpu")))
+    assert held(plain, gpu) == [0, 0]
+    assert share(gpu).gained == ["nightly"]
+
+
+def test_a_job_that_comes_to_be_for_others_is_left_to_them(nodes, jobs):
+    (job,) = jobs(1)
+    plain, gpu = nodes("plain"), nodes("gpu", tags=["gpu"])
+    with plain.transaction():
+        plain.replace(replace(job, version=job.version + 1, **tagged("gpu")))
+    assert settled(plain, gpu) == [0, 1]
+
+
+def test_of_each_kind_a_node_has_its_share(nodes, jobs):
+    plain, one, two = nodes("plain"), nodes("one", tags=["gpu"]), nodes("two", tags=["gpu"])
+    jobs(6, **tagged("gpu"))
+    insert(plain, *(make_job(f"plain-{number}", next_fire=number) for number in range(9)))
+    settled(plain, one, two)
+    mine = [[job.node_tag for job in store.jobs() if store.held([job.id]) != [None]] for store in (plain, one, two)]
+    assert [Counter(tags) for tags in mine] == [
+        Counter({None: 3}), Counter({None: 3, "gpu": 3}), Counter({None: 3, "gpu": 3})
+    ]  # fmt: skip
+
+
+def test_a_run_of_a_job_with_a_tag_is_taken_by_who_has_it(nodes, jobs):
+    (job,) = jobs(1, status=JobStatus.PAUSED, **tagged("gpu"))
+    plain, gpu = nodes("plain"), nodes("gpu", tags=["gpu"])
+    with plain.transaction():
+        waiting = make_execution(1, job.id, status=ExecutionStatus.WAITING, owner=None)
+        plain.commit(Commit(job=replace(job, version=job.version + 1), new=(waiting,)))
+    assert (share(plain).gained, share(gpu).gained) == ([], [job.id])
+
+
+def test_a_job_that_one_node_cannot_call_is_left_to_another_with_all_that_are_like_it(nodes, jobs):
+    made = jobs(4)
+    first = nodes("one")
+    second = nodes("two")
+    assert held(first, second) == [4, 0]
+    assert sorted(refuse(first, made[0])) == [job.id for job in made]
+    assert refuse(first, made[1]) == ["job-1"], "which is not held here any more"
+    assert settled(first, second) == [0, 4]
+
+
+def test_another_callback_is_another_matter(nodes, jobs):
+    (job,) = jobs(1)
+    first, second = nodes("one"), nodes("two")
+    insert(first, make_job("other", callback=CallbackName("another.module", "function"), next_fire=1))
+    assert refuse(first, job) == [job.id]
+    assert settled(first, second) == [1, 1]
+    assert first.held(["other"]) != [None]
+
+
+def test_what_nobody_else_can_call_stays_where_it_is(nodes, jobs):
+    (job,) = jobs(1)
+    first, second = nodes("one"), nodes("two", tags=["gpu"])
+    assert refuse(first, job) == [job.id]
+    assert share(second).gained == [job.id]
+    assert refuse(second, job) == []
+    assert held(first, second) == [0, 1]
+
+
+def test_what_nobody_can_call_is_had_by_somebody_who_says_so(nodes, jobs, said):
+    (job,) = jobs(1)
+    first, second = nodes("one"), nodes("two")
+    refuse(first, job)
+    share(second)
+    refuse(second, job)
+    said("UPDATE aurora_jobs SET holder = NULL")
+    assert sum(settled(first, second)) == 1
+
+
+def test_who_comes_later_and_can_call_it_gets_it(nodes, jobs):
+    (job,) = jobs(1)
+    first = nodes("one")
+    assert refuse(first, job) == []
+    second = nodes("two")
+    assert settled(first, second) == [0, 1]
+
+
+def test_who_could_not_call_it_and_now_can_has_a_share_again(nodes, jobs):
+    made = jobs(4)
+    first, second = nodes("one"), nodes("two")
+    refuse(first, made[0])
+    assert settled(first, second) == [0, 4]
+    with first.transaction():
+        first.accept(made[0])
+    assert settled(first, second) == [2, 2]
+
+
+def test_what_one_that_is_gone_could_not_call_is_forgotten(nodes, jobs, said):
+    (job,) = jobs(1)
+    first, _ = nodes("one"), nodes("two")
+    refuse(first, job)
+    with first.transaction():
+        first.disown()
+    assert said("SELECT * FROM aurora_refusals") == []
+
+
+def test_what_runs_is_not_left_to_others(nodes, jobs):
+    (job,) = jobs(1)
+    first, second = nodes("one"), nodes("two")
+    claim(first, job)
+    assert refuse(first, job) == []
+    assert held(first, second) == [1, 0]
+
+
+names = st.sampled_from("abcdef")
+KINDS = st.builds(
+    Kind,
+    tag=st.none() | st.sampled_from(["gpu", "big"]),
+    refused=st.none() | st.lists(names, unique=True),
+    size=st.integers(0, 1000),
+    mine=st.just(0),
+)
+
+
+@given(kind=KINDS, nodes=st.dictionaries(names, st.sets(st.sampled_from(["gpu", "big"]))))
+def test_the_shares_of_all_are_enough_for_all_jobs_and_fair(kind, nodes):
+    shares = {node: kind.share(node, nodes) for node in nodes}
+    tagged = {node for node, tags in nodes.items() if kind.tag is None or kind.tag in tags}
+    able = tagged - set(kind.refused or ())
+    assert {node for node, share in shares.items() if share} <= (able or tagged)
+    if tagged:
+        assert sum(shares.values()) >= kind.size
+        assert max(shares.values()) * len(able or tagged) < kind.size + len(able or tagged)
+    else:
+        assert not any(shares.values())
 
 
 # Hearing of each other --------------------------------------------------------------------------------------------

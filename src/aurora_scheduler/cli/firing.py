@@ -36,9 +36,16 @@ _LOOK_EVERY = 0.5
 @click.argument("manager", metavar="[MODULE:MANAGER]", required=False)
 @database_option
 @click.option("--drain", type=SECONDS, default=30.0, show_default=True, help="Seconds for what runs at the end.")
+@click.option(
+    "--node-tag",
+    "node_tags",
+    metavar="TAG",
+    multiple=True,
+    help="Fire jobs with this node_tag, too; can be given again.",
+)
 @click.option("--quiet", is_flag=True, help="No line for each execution, only what is wrong.")
 @click.option("--plain", is_flag=True, help="Lines in a terminal, too, and no table.")
-def run(manager: str | None, database: str, drain: float, quiet: bool, plain: bool) -> None:
+def run(manager: str | None, database: str, drain: float, node_tags: tuple[str, ...], quiet: bool, plain: bool) -> None:
     """Fire the jobs of a database in the foreground, or those of the manager MODULE:MANAGER of yours.
 
     In a terminal, and where rich is installed, a table of the jobs is kept current; elsewhere each execution that ends
@@ -54,7 +61,9 @@ def run(manager: str | None, database: str, drain: float, quiet: bool, plain: bo
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    scheduler = SchedulerManager(database) if manager is None else manager_named(manager)
+    if manager is not None and node_tags:
+        raise click.UsageError("--node-tag is for a database; a manager of yours says its node_tags itself")
+    scheduler = SchedulerManager(database, node_tags=node_tags) if manager is None else manager_named(manager)
     if not anyio.run(_fire, scheduler, drain, quiet, plain, backend="trio"):
         sys.exit(_HURRIED)
 

@@ -117,14 +117,14 @@ def _findings(database: str) -> Iterator[_Finding]:
     assert store is not None
     try:
         store.open()
-        yield from _of_jobs(store, is_fired=found.owner is not None)
+        yield from _of_jobs(store, is_fired=found.owner is not None, tags=found.tags)
     except StoreError as error:
         yield "jobs", "wrong", str(error)
     finally:
         store.close()
 
 
-def _of_jobs(store: Store, *, is_fired: bool) -> Iterator[_Finding]:
+def _of_jobs(store: Store, *, is_fired: bool, tags: frozenset[str] | None) -> Iterator[_Finding]:
     jobs = store.jobs()
     by_status = {status: [job for job in jobs if job.status is status] for status in JobStatus}
     told = ", ".join(f"{len(some):,} {status}" for status, some in by_status.items() if some)
@@ -134,6 +134,11 @@ def _of_jobs(store: Store, *, is_fired: bool) -> Iterator[_Finding]:
     begin = datetime.fromtimestamp(now // SECOND, UTC) - timedelta(seconds=_LATE)
     in_time = f"all that was due before {begin:%H:%M:%S} UTC has begun"
     yield "overdue", *_state("wrong" if is_fired else "note", _names(late), in_time)
+    if tags is not None and is_fired:
+        without = [job for job in by_status[JobStatus.ACTIVE] if job.node_tag not in (None, *tags)]
+        asked = ", ".join(sorted({str(job.node_tag) for job in without}))
+        nobody = f"no process has the node_tag of {_names(without)} ({asked})" if without else ""
+        yield "node tags", *_state("wrong", nobody, "for every job there is a process")
     unresolved = by_status[JobStatus.UNRESOLVED]
     yield "unresolved", *_state("wrong", _names(unresolved), "every callback and time zone was found")
     yield "deactivated", *_state("note", _names(by_status[JobStatus.DEACTIVATED]), "no job has used up its retries")

@@ -7,7 +7,7 @@ the job anew, and starts, wakes or cancels its task.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -21,15 +21,14 @@ from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.pace import Pace
-from aurora_scheduler.engine.patience import AWAY, until_there
+from aurora_scheduler.engine.patience import until_there
 from aurora_scheduler.engine.runners import Runners
 from aurora_scheduler.engine.slots import Slots
-from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
-from aurora_scheduler.model import Commit, Execution, ExecutionStatus, Job, JobStatus
-from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Refused, Snapshot, Store, Writer
+from aurora_scheduler.model import ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus
+from aurora_scheduler.ports import AlreadyRecorded, Clock, Decision, Snapshot, Store, Writer
 from aurora_scheduler.rules import (
     Step,
     decide,
@@ -38,12 +37,9 @@ from aurora_scheduler.rules import (
     is_plainly_due,
     may_be_ahead,
     pass_over,
-    resolved,
     standing,
 )
 from aurora_scheduler.rules.firing import Reason, stepped
-from aurora_scheduler.rules.timing import schedule_of
-from aurora_scheduler.schedules import load_zone
 
 __all__ = ["TOGETHER", "Book"]
 
@@ -160,6 +156,10 @@ class Book:
     def _note_unresolved(self, entry: Entry) -> None:
         if entry.job.status is JobStatus.UNRESOLVED:
             self.unresolved.set()
+
+    def none_is_unresolved(self) -> None:
+        """There is nothing to try again, until there is."""
+        self.unresolved = trio.Event()
 
     def _put_to_rest(self, entry: Entry) -> None:
         # Out of the entry first, then cancelled: a job that is resumed at once gets a new task.
@@ -432,41 +432,13 @@ class Book:
             self._idle = trio.Event()
         await self._idle.wait()
 
-    # -- jobs that cannot run here ------------------------------------------------------------------------------
-
-    async def try_unresolved(self) -> None:
-        """See whether the callbacks and zones that could not be found are there now."""
-        self.callbacks.forget_failures()
-        unresolved = [entry for entry in self._entries.values() if entry.job.status is JobStatus.UNRESOLVED]
-        if not unresolved:
-            self.unresolved = trio.Event()
-        # Once for all jobs of a zone: where it is not found, it takes a while to say what may have been meant.
-        known = {zone for zone in {entry.job.timezone for entry in unresolved} if _is_known(zone)}
-        for entry in unresolved:
-            if entry.job.timezone not in known:
-                continue
-            try:
-                schedule_of(entry.job)
-                await self.callbacks.find(entry.job.callback)
-            except (CallbackError, ScheduleError):
-                continue
-            commit = resolved(entry.job, entry.waiting, self.clock.now())
-            if commit is None or self.is_gone(entry):
-                continue
-            try:
-                with suppress(Refused):  # changed meanwhile: then its change is being followed
-                    await self.commit(entry, commit)
-            except AWAY as error:  # for the next time
-                told = "job %r, which can run again, waits for the database: %s"
-                _log.warning(told, entry.job.name, error, extra={"job_id": entry.job.id})
-                continue
-            await self.load([entry.job.id])
-
 
 def _commit(store: Store, commit: Commit, now: int) -> None:
     """Write a decision."""
     _check(store, commit, now)
     store.commit(commit, is_known=True)
+    if commit.job is not None and commit.change is not None and commit.change.kind is ChangeKind.RESOLVED:
+        store.accept(commit.job)
 
 
 def _check(store: Store, commit: Commit, now: int) -> None:
@@ -477,11 +449,3 @@ def _check(store: Store, commit: Commit, now: int) -> None:
             records = store.recorded(job, row.scheduled, row.last_scheduled)
             if standing(job, records, row.scheduled, now):
                 raise AlreadyRecorded(row.id)
-
-
-def _is_known(zone: str) -> bool:
-    try:
-        load_zone(zone)
-    except ScheduleError:
-        return False
-    return True

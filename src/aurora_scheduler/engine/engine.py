@@ -66,6 +66,7 @@ class Settings:
     keep_days: int = 90
     runner: str = "auto"
     allowed: Allowed = ANY
+    node_tags: frozenset[str] = frozenset()
     on_failure: Callable[..., Any] | None = None
     on_deactivate: Callable[..., Any] | None = None
     poll: float | None = 0.8
@@ -99,7 +100,7 @@ class Engine:
         runners = Runners(clock, home, self._threads, settings.runner, self._watch)
         alarms = Alarms(clock)
         slots = Slots(settings.max_concurrent, mailbox, clock, alarms)
-        callbacks = Callbacks(settings.allowed, inline=settings.inline)
+        callbacks = Callbacks(settings.allowed, settings.node_tags, inline=settings.inline)
         horizon = Horizon(settings.max_tasks)
         general = {"on_failure": settings.on_failure, "on_deactivate": settings.on_deactivate}
         self.hooks = Hooks(settings.allowed, general, self._watch, inline=settings.inline)
@@ -231,7 +232,7 @@ class Engine:
 
     def _own(self, store: Store) -> bool:
         self._shares = store.is_shared
-        return store.own(self.owner)
+        return store.own(self.owner, self.settings.node_tags)
 
     async def _take_over(self) -> list[str]:
         """Recover what a dead owner left. The jobs whose zones have changed while nobody was here."""

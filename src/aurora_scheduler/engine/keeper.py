@@ -11,6 +11,7 @@ import trio
 from aurora_scheduler.engine.book import Book
 from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.engine.rewinding import rewind
+from aurora_scheduler.engine.unresolved import try_unresolved
 from aurora_scheduler.garbage import CollectorHold, SeldomCollected
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
@@ -120,7 +121,7 @@ async def retry_unresolved(book: Book, every: float) -> None:
         await book.unresolved.wait()
         await trio.sleep(pause)
         pause = every
-        await book.try_unresolved()
+        await try_unresolved(book)
 
 
 async def keep_history(book: Book, keep_executions: int, keep_days: int, every: float) -> None:

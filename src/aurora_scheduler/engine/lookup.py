@@ -11,9 +11,9 @@ import trio
 
 from aurora_scheduler.callbacks import Allowed, is_async, resolve
 from aurora_scheduler.engine.workers import Workers
-from aurora_scheduler.errors import CallbackError
+from aurora_scheduler.errors import CallbackError, shown
 from aurora_scheduler.forks import NoFork
-from aurora_scheduler.model import CallbackName
+from aurora_scheduler.model import CallbackName, Job
 
 __all__ = ["Callbacks"]
 
@@ -29,11 +29,29 @@ class Found:
 class Callbacks:
     """The functions behind the names, remembered, failures included until `forget_failures`."""
 
-    def __init__(self, allowed: Allowed, *, inline: bool) -> None:
+    def __init__(self, allowed: Allowed, node_tags: frozenset[str], *, inline: bool) -> None:
         self._allowed = allowed
+        self._node_tags = node_tags
         self._found: dict[CallbackName, Found | CallbackError] = {}
         self._looking: dict[CallbackName, trio.Event] = {}
         self._workers = Workers(1, inline=inline)
+
+    def can_call(self, job: Job) -> bool:
+        """Whether the job is one for this process, and its callback was found already."""
+        return self._is_here(job) and self.known(job.callback) is not None
+
+    async def prepare(self, job: Job) -> None:
+        """Find the job's callback. Raises `CallbackError` where it cannot be found, or the job is for others."""
+        if not self._is_here(job):
+            tags = ", ".join(map(shown, sorted(self._node_tags))) or "none"
+            told = (
+                f"its job is for processes with the node_tag {shown(job.node_tag)}; the node_tags of this one: {tags}"
+            )
+            raise CallbackError(str(job.callback), told)
+        await self.find(job.callback)
+
+    def _is_here(self, job: Job) -> bool:
+        return job.node_tag is None or job.node_tag in self._node_tags
 
     def known(self, name: CallbackName) -> Found | None:
         """The callback where it was found already; else None."""

@@ -5,8 +5,6 @@ What is held here is in the book, as all jobs are where there is one owner; the 
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Sequence
 
 import trio
@@ -18,7 +16,7 @@ from aurora_scheduler.engine.patience import AWAY
 from aurora_scheduler.engine.perform import report_lost
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.model import Commit
+from aurora_scheduler.model import Commit, Job
 from aurora_scheduler.ports import Share, Store
 
 __all__ = ["Sharing"]
@@ -102,10 +100,12 @@ class Sharing:
     async def _release(self, job_ids: Sequence[str] | None) -> None:
         self._book.note_changes(await self._book.writer.write(lambda store: store.release(job_ids)).wait())
 
-    def _idle(self, most: int) -> list[str]:
+    def _idle(self, job_ids: Sequence[str]) -> list[str]:
+        """Those of the jobs with which nothing happens just now."""
         soon = self._book.clock.now() + _SOON
-        idle = {entry.job.id: entry.job.next_due for entry in self._book.entries() if entry.is_idle}
-        later = [
-            (math.inf if due is None else due, job_id) for job_id, due in idle.items() if due is None or due > soon
-        ]
-        return [job_id for _, job_id in heapq.nlargest(most, later)]  # whoever takes them has the most time
+        busy = {entry.job.id for entry in self._book.entries() if not entry.is_idle or _fires_by(soon, entry.job)}
+        return [job_id for job_id in job_ids if job_id not in busy]
+
+
+def _fires_by(instant: int, job: Job) -> bool:
+    return job.is_active and job.next_due is not None and job.next_due <= instant

@@ -9,6 +9,7 @@ from aurora_scheduler.engine.claims import ask
 from aurora_scheduler.engine.entries import Entry
 from aurora_scheduler.engine.patience import AWAY, Pauses
 from aurora_scheduler.engine.requests import Request
+from aurora_scheduler.engine.unresolved import leave_to_others
 from aurora_scheduler.errors import CallbackError, ScheduleError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import AlreadyRecorded, Refused
@@ -62,12 +63,15 @@ async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
     entry.begin_deciding()
     job = entry.job
     try:
-        if job.is_active and book.callbacks.known(job.callback) is None:
-            await book.callbacks.find(job.callback)
+        if job.is_active and not book.callbacks.can_call(job):
+            await book.callbacks.prepare(job)
         if not in_full and book.is_plainly_due(entry):
             return None
         return book.decide(entry)
     except (CallbackError, ScheduleError) as error:
+        if isinstance(error, CallbackError) and await leave_to_others(book, job):
+            _log.info("job %r is left to other processes: %s", job.name, error, extra={"job_id": job.id})
+            return Rest()
         _log.error("job %r cannot run here: %s", job.name, error, extra={"job_id": job.id})
         commit = unresolved(job, str(error), book.clock.now())
         return Rest() if commit is None else Record(commit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aurora_scheduler.model import Job
 from aurora_scheduler.ports import Listener, Share, Snapshot
 
 __all__ = ["Alone"]
@@ -25,6 +26,13 @@ class Alone:
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """None: there is nobody to leave them to."""
         return []
+
+    def refuse(self, job: Job) -> list[str]:
+        """None: nobody else could run it."""
+        return []
+
+    def accept(self, job: Job) -> None:
+        """It was never refused."""
 
     def held(self, job_ids: Sequence[str]) -> list[Snapshot | None]:
         """All that there are."""

@@ -38,6 +38,8 @@ class Examination:
     """How many this release knows."""
     owner: str | None
     """Who fires the jobs; None: nobody does just now."""
+    tags: frozenset[str] | None = None
+    """The tags of all who share the jobs; None: they are one process's."""
 
     @property
     def behind(self) -> str:

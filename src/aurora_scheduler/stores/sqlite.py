@@ -234,7 +234,7 @@ class SqliteStore(Alone):
     def _is_in_place(self) -> bool:
         return self.in_memory or self._place.is_kept()
 
-    def own(self, owner: str) -> bool:
+    def own(self, owner: str, tags: frozenset[str] = frozenset()) -> bool:
         """Try to become the one owner of the file: a lock that dies with this process."""
         if not self._is_owner and self._owner_lock.try_lock():
             self._owner_lock.write(f"{owner} {os.getpid()}\n")

@@ -29,6 +29,7 @@ def examine(url: str) -> Examination:
             "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(%s::text[]) AS t (name)",
             list(TABLES),
         )
+        nodes = firing(sql)
         return Examination(
             kind="database",
             place=place_of(url),
@@ -37,7 +38,8 @@ def examine(url: str) -> Examination:
             damage=None,
             version=version,
             known=len(KNOWN),
-            owner=_told(firing(sql)),
+            owner=_told(len(nodes)),
+            tags=frozenset().union(*nodes),
         )
 
 

@@ -4,8 +4,7 @@ A node says every second that it lives, by the server's clock, and has a lock th
 that has not said so for long, or, if its lock is free, for a few seconds: then its process is dead, and not only slow.
 Only who was heard himself all that time may say so of others: while the server, or the way to it, was away, nobody was.
 
-A job is held by one node at a time, and what it claims is refused where it does not hold the job any more. What is due
-first is taken first, of more jobs than its share a node leaves those with which nothing happens just now.
+A job is held by one node at a time, and what it claims is refused where it does not hold the job any more.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aurora_scheduler.model import Job
 from aurora_scheduler.ports import Share
 from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.shares import FIRE, accept, balance, leave, may_take, refuse, take_busy
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 
 __all__ = ["LOCK_WRITER", "Node", "firing"]
@@ -36,11 +37,11 @@ _LOCKED = (
     f" AND classid = {_NODE} AND objid::int8 = ({_KEY})::int8 & 4294967295)"
 )
 _GONE = f"{_SILENT} > '{_LEASE} s' OR ({_SILENT} > '{_GRACE} s' AND NOT {_LOCKED})"
-_FIRING = f"SELECT count(*) FROM aurora_nodes AS other WHERE NOT ({_GONE.format(since='pg_postmaster_start_time()')})"
+_FIRING = f"SELECT tags FROM aurora_nodes AS other WHERE NOT ({_GONE.format(since='pg_postmaster_start_time()')})"
 
 #: A row that is inserted, and not updated, has no transaction that has deleted the one before.
 _ALIVE = (
-    "INSERT INTO aurora_nodes AS node (id, joined, since, seen, takes) SELECT %s, now, now, now, %s"
+    "INSERT INTO aurora_nodes AS node (id, joined, since, seen, takes, tags) SELECT %s, now, now, now, %s, %s::text[]"
     " FROM clock_timestamp() AS now ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, takes = excluded.takes,"
     f" since = CASE WHEN excluded.seen - node.seen > '{_GAP} s' THEN excluded.seen ELSE node.since END"
     " RETURNING joined::text, xmax::text = '0'"
@@ -50,49 +51,22 @@ _BURY = (
     f" WHERE me.id = %s AND other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED)"
     " RETURNING id"
 )
-_FIRE = "status IN ('active', 'unresolved')"
-#: A job that does not fire is looked after as long as something of it waits or runs.
-_IS_BUSY = (
-    "EXISTS (SELECT 1 FROM aurora_executions AS row WHERE row.job_id = job.id AND row.generation = job.generation"
-    f" AND row.status IN ({OPEN_TEXTS}))"
-)
-_TAKE = (
-    "UPDATE aurora_jobs AS job SET holder = %s FROM ("
-    f" SELECT id FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} ORDER BY next_fire LIMIT %s FOR UPDATE SKIP LOCKED"
-    ") AS free WHERE job.id = free.id RETURNING job.id"
-)
-_TAKE_BUSY = (
-    "UPDATE aurora_jobs AS job SET holder = %s WHERE holder IS NULL AND id IN"
-    f" (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})) AND {_IS_BUSY} RETURNING id"
-)
-_RELEASE = (
-    "UPDATE aurora_jobs AS job SET holder = NULL"
-    f" WHERE holder = %s AND id = ANY(%s::text[]) AND NOT {_IS_BUSY} RETURNING id"
-)
-_RELEASE_ALL = (
-    "UPDATE aurora_jobs AS job SET holder = NULL WHERE holder = %s AND NOT EXISTS"
-    " (SELECT 1 FROM aurora_executions AS row WHERE row.job_id = job.id AND row.generation = job.generation"
-    " AND row.status IN ('running', 'cancelling')) RETURNING id"
-)
 #: Of jobs that are over the holder is left standing: who writes such a job anew clears one that is gone.
 _ORPHANED = (
     "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes) AND "
 )
 _ORPHANED_BUSY = f"id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
-#: So many jobs are taken at once: others shall write in between.
-_TOGETHER = 2000
-#: How often jobs are counted, in rounds; and one in how many more than its share a node may have.
-_COUNTED, _SLACK = 5, 20
+#: How often jobs are counted, in rounds.
+_COUNTED = 5
 
 
-def firing(sql: Connection) -> int:
-    """How many nodes there are that have given a sign of life lately."""
-    ((count,),) = sql.find(_FIRING)
-    return int(count)
+def firing(sql: Connection) -> list[frozenset[str]]:
+    """Of each node that has given a sign of life lately the tags."""
+    return [frozenset(tags) for (tags,) in sql.find(_FIRING)]
 
 
 def _free_orphaned(sql: Connection) -> None:
-    sql.do(_ORPHANED + _FIRE)
+    sql.do(_ORPHANED + FIRE)
     sql.do(_ORPHANED + _ORPHANED_BUSY)
 
 
@@ -102,20 +76,20 @@ class Node:
 
     id: str | None = None
     """None: it does not fire."""
+    tags: frozenset[str] = frozenset()
     takes: bool = True
     """Whether it takes jobs; else it is about to leave, and only lives."""
     round: int = 0
 
-    @property
-    def taker(self) -> str | None:
-        """Who holds the jobs that are made here."""
-        return self.id if self.takes else None
+    def taker_of(self, job: Job) -> str | None:
+        """Who holds a job that is made here; None: whoever takes it."""
+        return self.id if self.takes and (job.node_tag is None or job.node_tag in self.tags) else None
 
-    def join(self, sql: Connection, id_: str) -> None:
+    def join(self, sql: Connection, id_: str, tags: frozenset[str]) -> None:
         """Be one of them, from the next sign of life on."""
         if self.id is None:
             sql.find(_LOCK, id_)
-            self.id = id_
+            self.id, self.tags = id_, tags
 
     def lock_anew(self, sql: Connection) -> None:
         """On another connection, as the one before is lost."""
@@ -133,37 +107,34 @@ class Node:
         if self.id is None:
             return Share()
         self.takes = takes
-        ((since, is_new),) = sql.find(_ALIVE, self.id, takes)
+        ((since, is_new),) = sql.find(_ALIVE, self.id, takes, sorted(self.tags))
         has_buried = bool(sql.find(_BURY, self.id))
         if is_new or has_buried:
             _free_orphaned(sql)
-        gained, surplus = self._balance(sql) if takes else ([], 0)
+        gained, surplus = self._balance(sql, self.id) if takes else ([], [])
         return Share(gained, surplus, bool(is_new or has_buried), str(since))
 
-    def _balance(self, sql: Connection) -> tuple[list[str], int]:
-        """What was taken, and how many more than its share there are."""
+    def _balance(self, sql: Connection, id_: str) -> tuple[list[str], list[str]]:
+        """What was taken, and what is too much."""
         self.round += 1
-        busy = [job_id for (job_id,) in sql.find(_TAKE_BUSY, self.id)]
-        some_are_free = sql.find(f"SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} LIMIT 1")
-        if not some_are_free and self.round % _COUNTED:
-            return busy, 0
-        ((all_, mine, nodes),) = sql.find(
-            "SELECT count(*), count(*) FILTER (WHERE holder = %s), (SELECT count(*) FROM aurora_nodes WHERE takes)"
-            f" FROM aurora_jobs WHERE {_FIRE}",
-            self.id,
-        )
-        share = -(-all_ // nodes)
-        if mine < share:
-            taken = sql.find(_TAKE, self.id, min(share - mine, _TOGETHER)) if some_are_free else []
-            return [*busy, *(job_id for (job_id,) in taken)], 0
-        surplus = mine - share
-        return busy, surplus if surplus > share // _SLACK else 0
+        busy = take_busy(sql, id_, self.tags)
+        if self.round % _COUNTED and not may_take(sql, id_, self.tags):
+            return busy, []
+        taken, surplus = balance(sql, id_)
+        return [*busy, *taken], surplus
 
     def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
-        if job_ids is None:
-            return [job_id for (job_id,) in sql.find(_RELEASE_ALL, self.id)]
-        return [job_id for (job_id,) in sql.find(_RELEASE, self.id, list(job_ids))]
+        return [] if self.id is None else leave(sql, self.id, job_ids)
+
+    def refuse(self, sql: Connection, job: Job) -> list[str]:
+        """Leave a job that cannot run here, and those like it, to who can call it; which: none where nobody can."""
+        return [] if self.id is None else refuse(sql, self.id, self.tags, job)
+
+    def accept(self, sql: Connection, job: Job) -> None:
+        """What could not be called here now can."""
+        if self.id is not None:
+            accept(sql, self.id, job)
 
     def held_among(self, sql: Connection, job_ids: Sequence[str]) -> set[str]:
         """Those of the jobs that it holds."""

@@ -39,16 +39,21 @@ _STEPS = {
             callback_args text NOT NULL, policies text NOT NULL, tags text NOT NULL, anchor bigint NOT NULL,
             created bigint NOT NULL, updated bigint NOT NULL, status text NOT NULL, status_reason text,
             next_fire bigint, runs bigint NOT NULL, retry_count bigint NOT NULL, last_run bigint, last_run_result text,
-            zone_data text, next_wall bigint, next_delay bigint NOT NULL, holder text COLLATE "C"
+            zone_data text, next_wall bigint, next_delay bigint NOT NULL, holder text COLLATE "C",
+            node_tag text COLLATE "C" GENERATED ALWAYS AS (substring(policies FROM '"node_tag": "([^"]+)"')) STORED
         ) WITH (fillfactor = 70);
         CREATE UNIQUE INDEX aurora_jobs_by_number ON aurora_jobs (number);
         CREATE INDEX aurora_jobs_by_status ON aurora_jobs (status);
-        CREATE INDEX aurora_jobs_free ON aurora_jobs (status)
+        CREATE INDEX aurora_jobs_free ON aurora_jobs (node_tag)
             WHERE holder IS NULL AND status IN ('active', 'unresolved');
         CREATE INDEX aurora_jobs_by_holder ON aurora_jobs (holder);
         CREATE TABLE aurora_nodes (
             id text COLLATE "C" PRIMARY KEY, joined timestamptz NOT NULL, since timestamptz NOT NULL,
-            seen timestamptz NOT NULL, takes boolean NOT NULL
+            seen timestamptz NOT NULL, takes boolean NOT NULL, tags text[] NOT NULL
+        );
+        CREATE TABLE aurora_refusals (
+            node text COLLATE "C" REFERENCES aurora_nodes ON DELETE CASCADE, module text COLLATE "C",
+            function text COLLATE "C", file text COLLATE "C", PRIMARY KEY (node, module, function, file)
         );
         CREATE TABLE aurora_executions (
             id text COLLATE "C" PRIMARY KEY, job_id text COLLATE "C" NOT NULL, generation bigint NOT NULL,

@@ -211,9 +211,9 @@ class PostgresStore:
         self._sql.do("RELEASE alone")
         outer.add(notes)
 
-    def own(self, owner: str) -> bool:
+    def own(self, owner: str, tags: frozenset[str] = frozenset()) -> bool:
         """Be one of the nodes: by a lock that dies with the connection."""
-        self._node.join(self._sql, owner)
+        self._node.join(self._sql, owner, tags)
         return True
 
     def disown(self) -> None:
@@ -229,6 +229,15 @@ class PostgresStore:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
         self._has_news = True
         return self._node.release(self._sql, job_ids)
+
+    def refuse(self, job: Job) -> list[str]:
+        """Leave a job that cannot run here, and those like it, to who can call it; which: none where nobody can."""
+        self._has_news = True
+        return self._node.refuse(self._sql, job)
+
+    def accept(self, job: Job) -> None:
+        """What could not be called here now can."""
+        self._node.accept(self._sql, job)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -259,12 +268,12 @@ class PostgresStore:
 
     def insert(self, job: Job) -> None:
         """Add a job."""
-        writing.add_jobs(self._sql, [job], self._node.taker)
+        writing.add_jobs(self._sql, [job], self._node.taker_of)
         self.notes.touched[job.id] = None
 
     def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
         """Add jobs of whose ids there is nothing yet, and a line of history each."""
-        writing.add_jobs(self._sql, jobs, self._node.taker)
+        writing.add_jobs(self._sql, jobs, self._node.taker_of)
         writing.write_changes(self._sql, changes)
         self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
         self._note_changes(changes)

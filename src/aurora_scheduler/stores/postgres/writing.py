@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aurora_scheduler.errors import JobExistsError
 from aurora_scheduler.model import Change, Commit, Job
@@ -50,12 +50,12 @@ def write_changes(sql: Connection, changes: Sequence[Change]) -> list[int]:
     return [number for (number,) in sql.write_and_find(INSERT_CHANGES, [change_row(change) for change in changes])]
 
 
-def add_jobs(sql: Connection, jobs: Sequence[Job], holder: str | None) -> None:
-    """Add jobs, which `holder` holds.
+def add_jobs(sql: Connection, jobs: Sequence[Job], holder_of: Callable[[Job], str | None]) -> None:
+    """Add jobs, each with its holder.
 
     Raises `JobExistsError` where there is one of the id of the first, or, of many, of some id.
     """
-    if sql.write(INSERT_JOBS, [(*job_row(job), holder) for job in jobs]) != len(jobs):
+    if sql.write(INSERT_JOBS, [(*job_row(job), holder_of(job)) for job in jobs]) != len(jobs):
         raise JobExistsError(jobs[0].id)
 
 
