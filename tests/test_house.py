@@ -25,7 +25,7 @@ FLOORS = {
     2: {"definition", "events", "forks", "garbage", "options", "ports", "tickets"},
     3: {"clock", "commands", "stores", "timers"},
     4: {"engine"},
-    5: {"host", "runtime"},
+    5: {"hearing", "host", "runtime"},
     6: {"manager", "preview", "scheduler", "service"},
     7: {"cli", "programs", "testing"},
 }

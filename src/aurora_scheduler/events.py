@@ -129,6 +129,12 @@ class Feed:
             listener.close()
         return listener
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens."""
+        with self._lock:
+            return bool(self._listeners)
+
     def tell(self, rows: Iterable[Execution], changes: Iterable[Change]) -> None:
         """These were committed."""
         if not self._listeners:

@@ -21,8 +21,9 @@ import trio
 from aurora_scheduler.answers import Health
 from aurora_scheduler.engine import Engine, Home, Settings, current_execution, is_beginning_worker
 from aurora_scheduler.errors import AuroraError, ForkedProcessError, SchedulerStopped, StoreError, StoreUnavailableError
-from aurora_scheduler.events import Feed
+from aurora_scheduler.events import Feed, Listener
 from aurora_scheduler.forks import NoFork
+from aurora_scheduler.hearing import Hearing
 from aurora_scheduler.logs import logger
 from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Notes, Store
@@ -64,7 +65,8 @@ class Host:
         self._failure: BaseException | None = None
         self._awaited: dict[str, list[Ticket[Execution]]] = {}
         self._any_awaited = trio.Event()
-        self.feed = Feed()
+        self._feed = Feed()
+        self._hearing: Hearing | None = None
         self._gate = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="aurora-scheduler", daemon=True)
 
@@ -166,6 +168,16 @@ class Host:
         for ticket in tickets:
             ticket.fail(error)
 
+    def listen(self) -> Listener:
+        """A listener for what happens from now on."""
+        listener = self._feed.listen()
+        self._post(self._hear_others)
+        return listener
+
+    def _hear_others(self) -> None:
+        if self._hearing is not None:
+            self._hearing.begin()
+
     def health(self) -> Ticket[Health]:
         """How it is; answered by the loop, and so not at all while that is blocked."""
         self._check_process()
@@ -218,7 +230,7 @@ class Host:
         if self._awaited:
             for row in notes.ended:
                 self._answer(row)
-        self.feed.tell(notes.rows, notes.changes)
+        self._feed.tell(notes.rows, notes.changes)
 
     def _answer(self, row: Execution) -> None:
         with self._gate:
@@ -245,7 +257,7 @@ class Host:
         finally:
             self._writer.close()
             self._fail_waiting()
-            self.feed.close()
+            self._feed.close()
             _alive.discard(self)
             self._ended.answer(None)
 
@@ -261,17 +273,21 @@ class Host:
                 return
             self.opened.answer(None)
             storing.start_soon(self._answer_if_abandoned)
+            self._hearing = Hearing(self._writer, self._feed)
+            if self._feed.has_listeners:
+                self._hearing.begin()
             # What was asked for before there was a token to ask with.
             if self._wants_firing:
                 self._begin()
             if self._stop_drain is not None:
                 self._end()
-            await self._begun.wait()
-            if self._engine is not None:
-                async with trio.open_nursery() as looking:
-                    looking.start_soon(self._look_for_ends, self._engine)
+            async with trio.open_nursery() as beside:
+                beside.start_soon(self._hearing.run)
+                await self._begun.wait()
+                if self._engine is not None:
+                    beside.start_soon(self._look_for_ends, self._engine)
                     await self._run_engine(self._engine)
-                    looking.cancel_scope.cancel()
+                beside.cancel_scope.cancel()
             self._writer.close()
 
     async def _run_engine(self, engine: Engine) -> None:
@@ -312,7 +328,7 @@ class Host:
         await self._writer.closed.wait()
         if self._engine is not None and self._engine.abandoned:
             self._fail_waiting()
-            self.feed.close()
+            self._feed.close()
             _alive.discard(self)
             self._ended.answer(None)
 

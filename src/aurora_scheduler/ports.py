@@ -127,6 +127,8 @@ class Notes:
     """What else happened to jobs."""
     known: set[int] = field(default_factory=set)
     """The numbers of changes that the engine here made itself."""
+    numbers: list[int] = field(default_factory=list)
+    """The numbers of all changes, in order; where others are told of them."""
 
     @property
     def ended(self) -> list[Execution]:
@@ -139,6 +141,7 @@ class Notes:
         self.rows += others.rows
         self.changes += others.changes
         self.known |= others.known
+        self.numbers += others.numbers
 
 
 class Refused(Exception):
@@ -190,8 +193,8 @@ class Listener(Protocol):
         """The descriptor that can be read from when there is something to hear."""
         ...
 
-    def has_heard(self) -> bool:
-        """Whether there was something, now that it can be read from. Raises `StoreUnavailableError` at the end."""
+    def heard(self) -> list[str]:
+        """What there was, now that it can be read from. Raises `StoreUnavailableError` at the end."""
         ...
 
     def close(self) -> None:
@@ -223,6 +226,14 @@ class Store(Protocol):
 
     def listener(self) -> Listener | None:
         """What hears of changes that others make; None where there is nothing to hear."""
+        ...
+
+    def news(self) -> Listener | None:
+        """What hears of all that others write, in texts for `read_news`; None where there is nothing to hear."""
+        ...
+
+    def read_news(self, text: str) -> tuple[list[Execution], list[Change]]:
+        """The rows that it tells of, as they are now, and what else happened to jobs."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

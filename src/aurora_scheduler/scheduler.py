@@ -296,7 +296,7 @@ class Scheduler:
         """What happens from now on."""
         host = self._open_host()
         host.check()
-        return host.feed.listen()
+        return host.listen()
 
     def explain(self, job_id: str, at: object) -> Ticket[Explanation]:
         """Why the job ran at an instant, or did not."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import time
 
+import psycopg
 import pytest
 import trio
 
-from aurora_scheduler import CallbackError, CronService, OptionError, SchedulerManager
+from aurora_scheduler import (
+    CallbackError,
+    CronService,
+    EventsLost,
+    ExecutionEvent,
+    JobEvent,
+    OptionError,
+    SchedulerManager,
+)
 from facades import callbacks
 
 #: In seconds: until each has its share, on whatever machine.
@@ -118,6 +127,96 @@ def test_max_runs_counts_the_runs_of_all(both):
     one.schedule_relative(name="thrice", relative_time="every 1 second", callback=quick, job_id="thrice", max_runs=3)
     eventually(lambda: two.get_job("thrice").status == "finished")
     assert len(two.get_executions("thrice", "succeeded")) == 3
+
+
+# Hearing what others do -------------------------------------------------------------------------------------------
+
+
+def told(event):
+    match event:
+        case ExecutionEvent(execution):
+            return execution.job_id, execution.status.value
+        case JobEvent(job_id=job_id, kind=kind):
+            return job_id, kind
+        case EventsLost():
+            raise AssertionError("nothing is lost here")
+
+
+async def until_heard(events, job_id, last):
+    """What is heard of a job, up to this."""
+    heard = []
+    with trio.fail_after(PATIENCE):
+        while last not in heard:
+            its, what = told(await anext(events))
+            heard += [what] if its == job_id else []
+    return heard
+
+
+async def until_it_hears(events, far, name="probe"):
+    """Every second it is looked whether somebody listens: try until that is so."""
+
+    async def try_again():
+        number = 0
+        while True:
+            await far.create_job(name=name, schedule="every 1 hour", callback=quick, job_id=f"{name} {number}")
+            number += 1
+            await trio.sleep(0.2)
+
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as trying:
+            trying.start_soon(try_again)
+            while not told(await anext(events))[0].startswith(name):
+                pass
+            trying.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_one_process_does_is_heard_in_another(url):
+    async with SchedulerManager(url) as near, SchedulerManager(url) as far:
+        events = near.events()
+        await until_it_hears(events, far)
+        await far.create_job(name="far", schedule="every 1 hour", callback=quick, job_id="far")
+        await far.run_job("far", wait=True)
+        await far.delete_job("far")
+        heard = await until_heard(events, "far", "deleted")
+        # Of two states that an execution has in a moment only the later one may be heard.
+        assert [what for what in heard if what not in ("waiting", "running")] == [
+            "created", "run_requested", "succeeded", "deleted",
+        ]  # fmt: skip
+        await near.create_job(name="near", schedule="every 1 hour", callback=quick, job_id="near")
+        await near.delete_job("near")
+        assert await until_heard(events, "near", "deleted") == ["created", "deleted"], "once, though told by both"
+
+
+@pytest.mark.trio
+async def test_a_process_that_fires_nothing_hears_and_is_heard(url):
+    near = SchedulerManager(url)
+    await near.initialize()
+    events = near.events()
+    async with SchedulerManager(url) as far:
+        await until_it_hears(events, far)
+        await far.create_job(name="far", schedule="every 1 hour", callback=quick, job_id="far")
+        await near.run_job("far")
+        assert (await until_heard(events, "far", "succeeded"))[-1] == "succeeded"
+        own = far.events()
+        await until_it_hears(own, near, "another")
+        await near.deactivate_job("far")
+        assert await until_heard(own, "far", "paused") == ["paused"]
+    await near.stop()
+
+
+@pytest.mark.trio
+async def test_who_hears_goes_on_when_the_connection_was_lost(url):
+    async with SchedulerManager(url) as near, SchedulerManager(url) as far:
+        events = near.events()
+        await until_it_hears(events, far)
+        with psycopg.connect(url, autocommit=True) as sql:
+            sql.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'LISTEN aurora_news%'"
+            )
+        await until_it_hears(events, far, "another")
+        await far.create_job(name="far", schedule="every 1 hour", callback=quick, job_id="far")
+        assert await until_heard(events, "far", "created") == ["created"]
 
 
 # What only some can fire ------------------------------------------------------------------------------------------

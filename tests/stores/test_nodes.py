@@ -436,7 +436,7 @@ def listener(nodes):
 
 def is_heard(listener):
     ready, _, _ = select.select([listener.fileno()], [], [], 2)
-    return bool(ready) and listener.has_heard()
+    return bool(ready) and bool(listener.heard())
 
 
 def test_what_others_change_and_leave_is_heard_at_once(nodes, listener):
@@ -465,9 +465,9 @@ def test_a_listener_whose_connection_is_lost_says_so_and_may_begin_anew(nodes, l
     for _ in range(2):  # its last words, and then its end
         select.select([listener.fileno()], [], [], 2)
         with suppress(StoreUnavailableError):
-            listener.has_heard()
+            listener.heard()
     with pytest.raises(StoreUnavailableError):
-        listener.has_heard()
+        listener.heard()
     listener.close()
     listener.open()
     insert(nodes("one"), make_job())

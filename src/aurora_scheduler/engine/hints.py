@@ -51,7 +51,7 @@ class Hints:
             self.give()  # what came before
             while True:
                 await trio.lowlevel.wait_readable(listener.fileno())
-                if listener.has_heard():
+                if listener.heard():
                     self.give()
         finally:
             listener.close()

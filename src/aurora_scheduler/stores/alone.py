@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aurora_scheduler.model import Job
+from aurora_scheduler.model import Change, Execution, Job
 from aurora_scheduler.ports import Listener, Share, Snapshot
 
 __all__ = ["Alone"]
@@ -22,6 +22,14 @@ class Alone:
     def listener(self) -> Listener | None:
         """A file says nothing."""
         return None
+
+    def news(self) -> Listener | None:
+        """The same."""
+        return None
+
+    def read_news(self, text: str) -> tuple[list[Execution], list[Change]]:
+        """There are none."""
+        return [], []
 
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """None: there is nobody to leave them to."""

@@ -69,19 +69,24 @@ class Connection:
                 self.sql.pgconn.consume_input()
         return self.sql.closed
 
+    @property
+    def backend(self) -> int:
+        """The number of the server's process that it leads to."""
+        return self.sql.info.backend_pid
+
     def fileno(self) -> int:
         """What can be read from when the server says something. Raises `StoreUnavailableError` where it is lost."""
         with translated(self._place):
             return self.sql.fileno()
 
-    def has_heard(self) -> bool:
-        """Whether there was a notification, in what can be read now."""
+    def heard(self) -> list[tuple[str, int]]:
+        """The notifications in what can be read now: the text, and the number of the server's process it came by."""
+        told = []
         with translated(self._place):
             self.sql.pgconn.consume_input()
-            heard = False
-            while self.sql.pgconn.notifies() is not None:
-                heard = True
-        return heard
+            while (one := self.sql.pgconn.notifies()) is not None:
+                told.append((one.extra.decode(), one.be_pid))
+        return told
 
     @property
     def _is_idle(self) -> bool:

@@ -10,11 +10,12 @@ A job is held by one node at a time, and what it claims is refused where it does
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aurora_scheduler.model import Job
 from aurora_scheduler.ports import Share
 from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.news import IS_HEARD
 from aurora_scheduler.stores.postgres.shares import FIRE, accept, balance, leave, may_take, refuse, take_busy
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 
@@ -44,7 +45,7 @@ _ALIVE = (
     "INSERT INTO aurora_nodes AS node (id, joined, since, seen, takes, tags) SELECT %s, now, now, now, %s, %s::text[]"
     " FROM clock_timestamp() AS now ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, takes = excluded.takes,"
     f" since = CASE WHEN excluded.seen - node.seen > '{_GAP} s' THEN excluded.seen ELSE node.since END"
-    " RETURNING joined::text, xmax::text = '0'"
+    f" RETURNING joined::text, xmax::text = '0', {IS_HEARD}"
 )
 _BURY = (
     "DELETE FROM aurora_nodes WHERE id IN (SELECT other.id FROM aurora_nodes AS other, aurora_nodes AS me"
@@ -80,6 +81,10 @@ class Node:
     takes: bool = True
     """Whether it takes jobs; else it is about to leave, and only lives."""
     round: int = 0
+    is_heard: bool = True
+    """Whether somebody may listen to what it writes."""
+    backends: set[int] = field(default_factory=set)
+    """The server's processes that it has written by."""
 
     def taker_of(self, job: Job) -> str | None:
         """Who holds a job that is made here; None: whoever takes it."""
@@ -107,7 +112,7 @@ class Node:
         if self.id is None:
             return Share()
         self.takes = takes
-        ((since, is_new),) = sql.find(_ALIVE, self.id, takes, sorted(self.tags))
+        ((since, is_new, self.is_heard),) = sql.find(_ALIVE, self.id, takes, sorted(self.tags))
         has_buried = bool(sql.find(_BURY, self.id))
         if is_new or has_buried:
             _free_orphaned(sql)

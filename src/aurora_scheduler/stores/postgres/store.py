@@ -19,7 +19,8 @@ from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import PostgresTables, copy_to
-from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener
+from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener, hear_changes
+from aurora_scheduler.stores.postgres.news import begin_to_hear, read_news, tell_news
 from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER, Node
 from aurora_scheduler.stores.postgres.schema import migrate
 from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT_JOB
@@ -80,7 +81,8 @@ class PostgresStore:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._is_open = connection, True
+        self._know(connection)
+        self._is_open = True
 
     def reader(self) -> PostgresStore:
         """A connection for another thread to read with."""
@@ -116,11 +118,24 @@ class PostgresStore:
         except BaseException:
             connection.close()
             raise
+        self._know(connection)
+
+    def _know(self, connection: Connection) -> None:
         self._connection = connection
+        if not self._reads:
+            self._node.backends.add(connection.backend)
 
     def listener(self) -> PostgresListener:
         """A connection more, which hears what others change."""
-        return PostgresListener(self._url, self.path)
+        return PostgresListener(self._url, self.path, hear_changes)
+
+    def news(self) -> PostgresListener:
+        """A connection more, which hears of all that others write."""
+        return PostgresListener(self._url, self.path, begin_to_hear, self._node.backends)
+
+    def read_news(self, text: str) -> tuple[list[Execution], list[Change]]:
+        """What it tells of."""
+        return read_news(self._sql, self._rows, text)
 
     # -- transactions and ownership -----------------------------------------------------------------------------
 
@@ -159,6 +174,8 @@ class PostgresStore:
             sql.do("SET LOCAL synchronous_commit = on")
         if self.notes.touched or self._has_news:
             sql.do(NOTIFY)
+        if self._node.is_heard:
+            tell_news(sql, self.notes)
         try:
             sql.commit()
         except StoreUnavailableError as error:
@@ -245,13 +262,13 @@ class PostgresStore:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
         numbers = writing.write_decisions(self._sql, [commit], self._node.id if is_known else None)
         self._note([commit])
-        self._note_changes([commit.change] if commit.change is not None else (), numbers if is_known else None)
+        self._note_changes([commit.change] if commit.change is not None else (), numbers, is_known=is_known)
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
         """Write decisions of the engine here, all or none."""
         numbers = writing.write_decisions(self._sql, commits, self._node.id)
         self._note(commits)
-        self._note_changes([commit.change for commit in commits if commit.change is not None], numbers)
+        self._note_changes([each.change for each in commits if each.change is not None], numbers, is_known=True)
 
     def _note(self, commits: Iterable[Commit]) -> None:
         for commit in commits:
@@ -259,12 +276,13 @@ class PostgresStore:
             self.notes.rows += commit.moved
             self.notes.rows += commit.new
 
-    def _note_changes(self, changes: Sequence[Change], known: Iterable[int] | None = None) -> None:
-        if known is None:
-            self.notes.touched.update(dict.fromkeys(change.job_id for change in changes))
+    def _note_changes(self, changes: Sequence[Change], numbers: Sequence[int], *, is_known: bool = False) -> None:
+        if is_known:
+            self.notes.known.update(numbers)
         else:
-            self.notes.known.update(known)
+            self.notes.touched.update(dict.fromkeys(change.job_id for change in changes))
         self.notes.changes += changes
+        self.notes.numbers += numbers
 
     def insert(self, job: Job) -> None:
         """Add a job."""
@@ -274,9 +292,8 @@ class PostgresStore:
     def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
         """Add jobs of whose ids there is nothing yet, and a line of history each."""
         writing.add_jobs(self._sql, jobs, self._node.taker_of)
-        writing.write_changes(self._sql, changes)
         self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
-        self._note_changes(changes)
+        self._note_changes(changes, writing.write_changes(self._sql, changes))
 
     def heard_of(self, job_ids: Sequence[str]) -> set[str]:
         """Those of the ids of which there is a job, or the history of one."""
@@ -307,8 +324,7 @@ class PostgresStore:
 
     def record(self, change: Change) -> None:
         """Add a line to the job's own history; its number tells other processes what to load anew."""
-        writing.write_changes(self._sql, [change])
-        self._note_changes([change])
+        self._note_changes([change], writing.write_changes(self._sql, [change]))
 
     def next_generation(self, job_id: str) -> int:
         """One more than any job, execution or change of this id has."""
