@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
@@ -19,8 +19,8 @@ from aurora_scheduler.errors import (
 )
 from aurora_scheduler.model import Commit
 from aurora_scheduler.ports import InDoubt
-from aurora_scheduler.stores import ThreadedWriter
-from aurora_scheduler.stores.postgres import PostgresStore
+from aurora_scheduler.stores import ThreadedWriter, examine
+from aurora_scheduler.stores.postgres import PostgresStore, schema
 from aurora_scheduler.stores.postgres.schema import KNOWN
 from stores.making import insert, make_execution, make_job
 from support.proxy import Proxy
@@ -94,8 +94,51 @@ def test_a_table_of_our_names_that_is_not_ours_is_left_alone(url, said):
 
 def test_a_schema_of_a_newer_release_is_left_alone(url, said, open_stores):
     open_stores().close()
-    said("INSERT INTO aurora_migrations VALUES ('99_of_the_future', now())")
+    said("INSERT INTO aurora_migrations VALUES ('99_of_the_future', now(), '98_before_it')")
     with pytest.raises(NewerSchemaError, match="99_of_the_future"):
+        PostgresStore(url).open()
+
+
+@pytest.fixture
+def next_release(monkeypatch):
+    """Has this process be of the release that comes next, with a step of the schema more; and of this one again."""
+
+    @contextmanager
+    def be(needs):
+        name = f"{len(KNOWN) + 1}_of_the_next"
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "KNOWN", (*KNOWN, name))
+            patch.setitem(schema._STEPS, name, "ALTER TABLE aurora_jobs ADD COLUMN of_the_next text DEFAULT 'new'")
+            patch.setitem(schema._NEEDS, name, needs)
+            yield
+
+    return be
+
+
+def test_a_release_works_with_the_schema_of_the_next(url, said, open_stores, next_release):
+    running = open_stores()
+    running.own("running")
+    insert(running, make_job("before"))
+    with next_release(needs=KNOWN[-1]):
+        newer = open_stores()
+        newer.own("newer")
+        insert(newer, make_job("newer"))
+    assert said("SELECT id, of_the_next FROM aurora_jobs ORDER BY id") == [("before", "new"), ("newer", "new")]
+    started_later = open_stores()
+    for number, store in enumerate((running, newer, started_later)):
+        insert(store, make_job(f"after-{number}"))
+        with store.transaction():
+            store.share()
+    assert len(running.jobs()) == 5
+    found = examine(url)
+    assert (found.version, found.known) == (len(KNOWN) + 1, len(KNOWN))
+    assert "of a newer release; this one" in found.behind
+
+
+def test_a_schema_that_needs_a_newer_release_is_left_alone(open_stores, next_release, url):
+    with next_release(needs=f"{len(KNOWN) + 1}_of_the_next"):
+        open_stores().close()
+    with pytest.raises(NewerSchemaError, match="of_the_next"):
         PostgresStore(url).open()
 
 

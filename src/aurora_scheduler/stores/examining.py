@@ -46,6 +46,8 @@ class Examination:
         """What this release is going to do about the schema; empty where it is of this release."""
         if self.version == self.known:
             return ""
+        if self.version > self.known:
+            return f"version {self.version}, of a newer release; this one, of version {self.known}, works with it, too"
         return f"version {self.version}; whoever opens it with this release brings it to version {self.known}"
 
 

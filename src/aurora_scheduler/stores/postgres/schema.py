@@ -1,5 +1,7 @@
 """The schema, as a list of steps that is only ever added to; and the locks that belong to it.
 
+A newer release's steps may be there already: one that this release can work with says so itself.
+
 Our tables are called `aurora_…`, are where the connection's search path puts them, and may live beside an application's
 own. Steps are made under an advisory lock, so that of several processes that start at once one makes them.
 """
@@ -29,6 +31,9 @@ _LEDGER = "aurora_migrations"
 #: Whoever looks whether the schema is there, or makes it, holds this lock.
 _LOCK = 0x6175726F7261
 
+#: By step the last one that a release must know to work with what it makes; without one it is itself. While its release
+#: comes to one process after the other, those of the release before go on: it adds what they need not know.
+_NEEDS: dict[str, str] = {}
 #: What each firing changes of a job is in no index, so that the row can be written anew beside itself.
 _STEPS = {
     "1_jobs_executions_changes": """
@@ -88,17 +93,18 @@ def migrate(connection: Connection, place: str) -> None:
         applied = steps_of(connection, place)
         missing = [name for name in KNOWN if name not in applied]
         if missing and not applied:
-            connection.do(f"CREATE TABLE IF NOT EXISTS {_LEDGER} (name text PRIMARY KEY, applied timestamptz NOT NULL)")
+            columns = "name text PRIMARY KEY, applied timestamptz NOT NULL, needs text NOT NULL"
+            connection.do(f"CREATE TABLE IF NOT EXISTS {_LEDGER} ({columns})")
         for name in missing:
             connection.do(_STEPS[name])
-            connection.do(f"INSERT INTO {_LEDGER} VALUES (%s, now())", name)
+            connection.do(f"INSERT INTO {_LEDGER} VALUES (%s, now(), %s)", name, _NEEDS.get(name, name))
 
 
 def steps_of(connection: Connection, place: str) -> Sequence[str]:
     """The steps of our schema that there are in the database. Reads only. Raises as `migrate`."""
-    rows = connection.find(f"SELECT name FROM {_LEDGER}") if _is_there(connection, _LEDGER) else ()
-    applied = [name for (name,) in rows]
-    unknown = [name for name in applied if name not in KNOWN]
+    rows = connection.find(f"SELECT name, needs FROM {_LEDGER}") if _is_there(connection, _LEDGER) else ()
+    applied = [name for name, _ in rows]
+    unknown = [name for name, needs in rows if name not in KNOWN and needs not in KNOWN]
     if unknown:
         raise NewerSchemaError(
             place,
