@@ -23,6 +23,7 @@ from aurora_scheduler.stores import ThreadedWriter, examine
 from aurora_scheduler.stores.postgres import PostgresStore, schema
 from aurora_scheduler.stores.postgres.schema import KNOWN
 from stores.making import insert, make_execution, make_job
+from support.cluster import Server
 from support.proxy import Proxy
 
 
@@ -278,6 +279,30 @@ def test_a_commit_that_did_not_arrive_has_written_nothing_and_may_be_made_again(
     assert far_store.jobs() == [make_job()]
 
 
+def test_after_a_crash_a_transaction_of_the_same_number_is_not_taken_for_ones_own():
+    server = Server()
+    with Proxy(server.url) as proxy:
+        store = PostgresStore(proxy.url)
+        store.open()
+        reached = []
+
+        def crash():
+            server.stop()
+            server.start()
+            with psycopg.connect(server.url, autocommit=True) as sql:  # others go on, and use the numbers anew
+                while not reached or reached[-1] < int(store._transaction):
+                    ((number,),) = sql.execute("SELECT pg_current_xact_id()::text").fetchall()
+                    reached.append(int(number))
+
+        proxy.lose_the_next_commit(arrives=False, then=crash)
+        with pytest.raises(InDoubt, match="whether it took effect is not known"):
+            insert(store, make_job())
+        assert int(store._transaction) in reached, "the number was not used anew"
+        assert store.jobs() == []
+        store.close()
+    server.close()
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_where_the_server_stays_away_it_is_not_known_and_said(proxy, far_store, monkeypatch, arrives):
     monkeypatch.setattr("aurora_scheduler.stores.postgres.store._TRIES", 2)
@@ -340,7 +365,9 @@ def test_a_commit_waits_for_the_disk_as_is_asked_for(url, monkeypatch, durabilit
     store.open()
     told, commit = [], store._sql.commit
 
-    def tell_and_commit():
+    def tell_and_commit(*statements):
+        for statement in statements:
+            store._sql.do(statement)
         told.extend(store._sql.find("SHOW synchronous_commit"))
         commit()
 

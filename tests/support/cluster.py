@@ -99,7 +99,7 @@ def copy_tables(url: str, path: Path) -> None:
             names = [f'"{column.name}"' for column in rows.description]
             copy.execute(f"CREATE TABLE {table} ({', '.join(names)})")
             marks = ", ".join("?" * len(names))
-            told = (tuple(str(each) if hasattr(each, "isoformat") else each for each in row) for row in rows)
+            told = (tuple(each if isinstance(each, int | None) else str(each) for each in row) for row in rows)
             copy.executemany(f"INSERT INTO {table} VALUES ({marks})", told)
 
 

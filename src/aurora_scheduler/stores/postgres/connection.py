@@ -17,7 +17,7 @@ from aurora_scheduler.stores.postgres.faults import translated
 from aurora_scheduler.stores.postgres.texts import held, said
 from aurora_scheduler.stores.rows import Row
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "columns"]
 
 #: So many rows of very many are read at a time.
 _PART = 2000
@@ -109,10 +109,22 @@ class Connection:
         with translated(self._place):
             return self.sql.execute(statement.encode(), [_held(value) for value in values] or None).rowcount
 
-    def commit(self) -> None:
-        """Commit the transaction. Raises `StoreError` where a statement of it has failed: then it is undone."""
+    def begin(self, *statements: str) -> Row:
+        """Begin a transaction, and say these statements; the row that the last of them answers with."""
         with translated(self._place):
-            if self.sql.execute("COMMIT").statusmessage != "COMMIT":
+            said_ = self.sql.execute("; ".join(["BEGIN", *statements]).encode())
+            while said_.nextset():
+                pass
+            row: Row = said_.fetchall()[0]
+            return row
+
+    def commit(self, *statements: str) -> None:
+        """Say these statements, and commit. Raises `StoreError` where a statement has failed: then all is undone."""
+        with translated(self._place):
+            said_ = self.sql.execute("; ".join([*statements, "COMMIT"]).encode())
+            while said_.nextset():
+                pass
+            if said_.statusmessage != "COMMIT":
                 raise StoreError(self._place, "the transaction was undone, since a statement in it had failed")
 
     def do_quietly(self, statement: str) -> None:
@@ -155,11 +167,11 @@ class Connection:
 
     def write(self, statement: str, rows: Sequence[Row]) -> int:
         """Say a statement that is made for any number of rows; how many it wrote."""
-        return self.do(statement, *_columns(rows)) if rows else 0
+        return self.do(statement, *columns(rows)) if rows else 0
 
     def write_and_find(self, statement: str, rows: Sequence[Row]) -> list[Row]:
         """The same; what it returns."""
-        return self.find(statement, *_columns(rows)) if rows else []
+        return self.find(statement, *columns(rows)) if rows else []
 
 
 def _says_something(descriptor: int) -> bool:
@@ -170,7 +182,8 @@ def _says_something(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _columns(rows: Sequence[Row]) -> list[list[object]]:
+def columns(rows: Sequence[Row]) -> list[list[object]]:
+    """The rows as a list for each column."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -60,6 +60,9 @@ _STEPS = {
             node text COLLATE "C" REFERENCES aurora_nodes ON DELETE CASCADE, module text COLLATE "C",
             function text COLLATE "C", file text COLLATE "C", PRIMARY KEY (node, module, function, file)
         );
+        CREATE UNLOGGED TABLE aurora_life (
+            only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one), id uuid NOT NULL
+        );
         CREATE TABLE aurora_executions (
             id text COLLATE "C" PRIMARY KEY, job_id text COLLATE "C" NOT NULL, generation bigint NOT NULL,
             job_name text NOT NULL, timezone text NOT NULL, scheduled bigint NOT NULL, last_scheduled bigint NOT NULL,

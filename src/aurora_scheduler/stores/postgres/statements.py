@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from aurora_scheduler.stores.postgres.schema import TYPES
 from aurora_scheduler.stores.rows import (
@@ -15,13 +16,11 @@ from aurora_scheduler.stores.rows import (
 
 __all__ = [
     "INSERT_CHANGES",
-    "INSERT_EXECUTIONS",
     "INSERT_JOBS",
-    "MOVE_EXECUTIONS",
     "SAVE_JOBS",
-    "SAVE_STATES",
     "SELECT_EXECUTION",
     "SELECT_JOB",
+    "together",
 ]
 
 SELECT_JOB = f"SELECT {JOB_COLUMNS} FROM aurora_jobs"
@@ -74,14 +73,35 @@ def _save(names: Sequence[str], seen: Sequence[str]) -> str:
 
 #: Where a row of that key is there already, it is not written: who looks at the count sees it.
 INSERT_JOBS = f"{_insert('aurora_jobs', f'{JOB_COLUMNS}, holder')} ON CONFLICT DO NOTHING"
-INSERT_EXECUTIONS = f"{_insert('aurora_executions', EXECUTION_COLUMNS)} ON CONFLICT DO NOTHING"
+_INSERT_EXECUTIONS = f"{_insert('aurora_executions', EXECUTION_COLUMNS)} ON CONFLICT DO NOTHING"
 INSERT_CHANGES = f"{_insert('aurora_job_changes', CHANGE_COLUMNS)} RETURNING number"
 SAVE_JOBS = _save(_names(JOB_COLUMNS), _SEEN)
-SAVE_STATES = f"{_save(_names(STATE_COLUMNS), (*_SEEN, _HOLDER))} AND ({_HOLDER} IS NULL OR job.holder = {_HOLDER})"
+_SAVE_STATES = f"{_save(_names(STATE_COLUMNS), (*_SEEN, _HOLDER))} AND ({_HOLDER} IS NULL OR job.holder = {_HOLDER})"
 #: What is final stays so, and what another owner holds stays his.
-MOVE_EXECUTIONS = (
+_MOVE_EXECUTIONS = (
     f"UPDATE aurora_executions AS attempt SET {', '.join(f'{name} = given.{name}' for name in _MOVED)}"
     f" FROM {_given([*_MOVED, 'id', 'seen_owner'])}"
     f" WHERE attempt.id = given.id AND attempt.status IN ({OPEN_TEXTS})"
     " AND (attempt.owner IS NULL OR attempt.owner = seen_owner)"
 )
+
+#: What decisions write, in the order in which it is given.
+_DECISIONS = {
+    "saved": f"{_SAVE_STATES} RETURNING 1",
+    "moved": f"{_MOVE_EXECUTIONS} RETURNING 1",
+    "added": f"{_INSERT_EXECUTIONS} RETURNING 1",
+    "told": INSERT_CHANGES,
+}
+
+
+@cache
+def together(*kinds: str) -> str:
+    """One statement for these kinds of rows: "saved", "moved", "added" and "told", in this order.
+
+    It answers with how many there were of each, and the numbers of what was told. To ask the server something costs
+    more than what it is about, and nobody else writes meanwhile.
+    """
+    parts = ", ".join(f"{kind} AS ({_DECISIONS[kind]})" for kind in kinds)
+    counts = [f"(SELECT count(*) FROM {kind})" if kind in kinds else "0" for kind in ("saved", "moved", "added")]
+    numbers = "(SELECT array_agg(number ORDER BY number) FROM told)" if "told" in kinds else "NULL"
+    return f"WITH {parts} SELECT {', '.join(counts)}, {numbers}"

@@ -17,6 +17,7 @@ from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
+from aurora_scheduler.stores.postgres.commits import became, life
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import PostgresTables, copy_to
 from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener, hear_changes
@@ -62,6 +63,8 @@ class PostgresStore:
         self._is_writing = False
         #: Which transaction is being written: by its number the server knows what became of it.
         self._transaction = ""
+        #: In which of its lives the server was when we connected.
+        self._life = ""
         #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
         self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
@@ -124,6 +127,7 @@ class PostgresStore:
         self._connection = connection
         if not self._reads:
             self._node.backends.add(connection.backend)
+            self._life = life(connection)
 
     def listener(self) -> PostgresListener:
         """A connection more, which hears what others change."""
@@ -145,11 +149,9 @@ class PostgresStore:
 
     def _begin(self) -> None:
         sql = self._sql
-        sql.do("BEGIN")
+        lazily = [] if self._durability == "full" else ["SET LOCAL synchronous_commit = off"]
         try:
-            ((self._transaction, _),) = sql.find(f"SELECT pg_current_xact_id()::text, ({LOCK_WRITER})::text")
-            if self._durability != "full":
-                sql.do("SET LOCAL synchronous_commit = off")
+            self._transaction, _ = sql.begin(*lazily, f"SELECT pg_current_xact_id()::text, ({LOCK_WRITER})::text")
         except BaseException:
             self._roll_back()
             raise
@@ -170,14 +172,13 @@ class PostgresStore:
 
     def _commit(self) -> None:
         sql = self._sql
-        if self._must_last and self._durability != "full":
-            sql.do("SET LOCAL synchronous_commit = on")
+        before = ["SET LOCAL synchronous_commit = on"] if self._must_last and self._durability != "full" else []
         if self.notes.touched or self._has_news:
-            sql.do(NOTIFY)
+            before.append(NOTIFY)
         if self._node.is_heard:
             tell_news(sql, self.notes)
         try:
-            sql.commit()
+            sql.commit(*before)
         except StoreUnavailableError as error:
             if not sql.is_lost:
                 raise
@@ -187,21 +188,21 @@ class PostgresStore:
 
     def _has_committed(self, lost: StoreUnavailableError) -> bool:
         """Whether a commit took effect that was not answered: the server knows. Raises `InDoubt` where it is away."""
-        status = ""
+        begun_in, answer = self._life, None
 
         def ask() -> bool:
-            nonlocal status
+            nonlocal answer
             try:
                 sql = self._sql
                 with sql.steady():
                     sql.find(LOCK_WRITER)  # free when it has ended, in whichever way
-                    status = str(sql.find("SELECT pg_xact_status(%s::xid8)", self._transaction)[0][0])
+                    answer = became(sql, self._transaction, begun_in)
             except StoreUnavailableError:
                 return False
             return True
 
-        if _patiently(ask):
-            return status == "committed"
+        if _patiently(ask) and answer is not None:
+            return answer
         told = "the connection was lost before a commit was answered; whether it took effect is not known"
         raise InDoubt(self.path, told) from lost
 

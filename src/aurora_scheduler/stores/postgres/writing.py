@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from aurora_scheduler.errors import JobExistsError
 from aurora_scheduler.model import Change, Commit, Job
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Stale
-from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.connection import Connection, columns
 from aurora_scheduler.stores.postgres.statements import (
     INSERT_CHANGES,
-    INSERT_EXECUTIONS,
     INSERT_JOBS,
-    MOVE_EXECUTIONS,
     SAVE_JOBS,
-    SAVE_STATES,
+    together,
 )
 from aurora_scheduler.stores.rows import change_row, execution_row, job_row, moved_row, state_row
 
@@ -29,16 +27,27 @@ def write_decisions(sql: Connection, commits: Sequence[Commit], holder: str | No
     Raises `Refused` where one does not fit; what was written then has to be taken back.
     """
     jobs = [commit.job for commit in commits if commit.job is not None]
-    saved = [(*state_row(job), job.id, job.generation, job.version - 1, holder) for job in jobs]
-    if sql.write(SAVE_STATES, saved) != len(saved):
-        raise Stale(_which([job.id for job in jobs]))
     moved = [row for commit in commits for row in commit.moved]
-    if sql.write(MOVE_EXECUTIONS, [moved_row(row) for row in moved]) != len(moved):
-        raise Fenced(_which([row.id for row in moved]))
     new = [row for commit in commits for row in commit.new]
-    if sql.write(INSERT_EXECUTIONS, [execution_row(row) for row in new]) != len(new):
+    rows = {
+        "saved": [(*state_row(job), job.id, job.generation, job.version - 1, holder) for job in jobs],
+        "moved": [moved_row(row) for row in moved],
+        "added": [execution_row(row) for row in new],
+        "told": [change_row(commit.change) for commit in commits if commit.change is not None],
+    }
+    kinds = [kind for kind, some in rows.items() if some]
+    if not kinds:
+        return []
+    ((saved, ended, added, numbers),) = sql.find(
+        together(*kinds), *(column for kind in kinds for column in columns(rows[kind]))
+    )
+    if saved != len(jobs):
+        raise Stale(_which([job.id for job in jobs]))
+    if ended != len(moved):
+        raise Fenced(_which([row.id for row in moved]))
+    if added != len(new):
         raise AlreadyRecorded(_which([row.id for row in new]))
-    return write_changes(sql, [commit.change for commit in commits if commit.change is not None])
+    return numbers or []
 
 
 def _which(ids: Sequence[str]) -> str:
