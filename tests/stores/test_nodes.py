@@ -15,6 +15,7 @@ from aurora_scheduler.model import Commit, ExecutionStatus, JobStatus
 from aurora_scheduler.ports import Share, Stale
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.postgres import PostgresStore
+from aurora_scheduler.stores.postgres.nodes import _BURY, _HOLDERS_GONE
 from aurora_scheduler.values import replace
 from stores.making import insert, make_execution, make_job
 from support.proxy import Proxy
@@ -391,3 +392,34 @@ def test_a_process_that_stands_still_amid_a_transaction_finds_the_database_away_
         stand_still()
     insert(store, make_job())
     assert store.jobs() == [make_job()]
+
+
+# What it costs ----------------------------------------------------------------------------------------------------
+
+
+def rows_seen(plan):
+    """How many rows a plan that was carried out has looked at in our tables, by table."""
+    seen = Counter({plan["Relation Name"]: plan["Actual Loops"]}) if "Relation Name" in plan else Counter()
+    for name in seen:
+        seen[name] *= plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return sum(map(rows_seen, plan.get("Plans", [])), seen)
+
+
+def test_to_see_whether_others_live_each_is_looked_at_once_even_if_the_server_believes_that_there_are_few(nodes, said):
+    store = nodes("one")
+    said("ANALYZE aurora_nodes")
+    said("INSERT INTO aurora_nodes SELECT 'more ' || n, now(), now(), now(), true FROM generate_series(1, 99) AS n")
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_BURY}", "one")
+    assert rows_seen(explained[0]["Plan"])["aurora_nodes"] <= 3 * 100
+
+
+def test_to_find_jobs_of_the_gone_not_all_jobs_are_looked_at(nodes, jobs, said):
+    jobs(500)
+    store = nodes("one")
+    said("UPDATE aurora_jobs SET holder = 'gone' WHERE next_fire < 5")
+    said("VACUUM ANALYZE aurora_jobs")
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_HOLDERS_GONE}")
+        assert store._sql.find(_HOLDERS_GONE) == [("gone",)]
+    assert rows_seen(explained[0]["Plan"])["aurora_jobs"] <= 10

@@ -45,9 +45,11 @@ _ALIVE = (
     f" since = CASE WHEN excluded.seen - node.seen > '{_GAP} s' THEN excluded.seen ELSE node.since END"
     " RETURNING joined::text, xmax::text = '0'"
 )
+#: Both are made once, whatever the server knows of the table: it was told last when there were fewer nodes.
 _BURY = (
-    "DELETE FROM aurora_nodes WHERE id IN (SELECT other.id FROM aurora_nodes AS other, aurora_nodes AS me"
-    f" WHERE me.id = %s AND other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED)"
+    "WITH me AS MATERIALIZED (SELECT id, since FROM aurora_nodes WHERE id = %s)"
+    " DELETE FROM aurora_nodes WHERE id = ANY(ARRAY(SELECT other.id FROM aurora_nodes AS other, me"
+    f" WHERE other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED))"
     " RETURNING id"
 )
 _FIRE = "status IN ('active', 'unresolved')"
@@ -75,10 +77,15 @@ _RELEASE_ALL = (
     " AND row.status IN ('running', 'cancelling')) RETURNING id"
 )
 #: Of jobs that are over the holder is left standing: who writes such a job anew clears one that is gone.
-_ORPHANED = (
-    "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes) AND "
-)
+_ORPHANED = "UPDATE aurora_jobs SET holder = NULL WHERE holder = ANY(%s::text[]) AND "
 _ORPHANED_BUSY = f"id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
+#: Who holds jobs and is no node: from one holder in the index to the next, and not through all that each holds.
+_HOLDERS_GONE = (
+    "WITH RECURSIVE one (holder) AS (SELECT min(holder) FROM aurora_jobs UNION ALL"
+    " SELECT (SELECT min(holder) FROM aurora_jobs AS job WHERE job.holder > one.holder) FROM one"
+    " WHERE one.holder IS NOT NULL)"
+    " SELECT holder FROM one WHERE holder IS NOT NULL AND NOT EXISTS (SELECT 1 FROM aurora_nodes WHERE id = holder)"
+)
 #: So many jobs are taken at once: others shall write in between.
 _TOGETHER = 2000
 #: How often jobs are counted, in rounds; and one in how many more than its share a node may have.
@@ -92,8 +99,10 @@ def firing(sql: Connection) -> int:
 
 
 def _free_orphaned(sql: Connection) -> None:
-    sql.do(_ORPHANED + _FIRE)
-    sql.do(_ORPHANED + _ORPHANED_BUSY)
+    gone = [holder for (holder,) in sql.find(_HOLDERS_GONE)]
+    if gone:
+        sql.do(_ORPHANED + _FIRE, gone)
+        sql.do(_ORPHANED + _ORPHANED_BUSY, gone)
 
 
 @dataclass(slots=True)
