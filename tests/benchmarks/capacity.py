@@ -11,7 +11,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +32,7 @@ from aurora_scheduler.model import (
 from aurora_scheduler.ports import Notes
 from aurora_scheduler.rules import Claim, decide, settle
 from aurora_scheduler.stores.postgres import PostgresStore
-from aurora_scheduler.stores.postgres.nodes import Node
+from aurora_scheduler.stores.postgres.nodes import _COUNTED, _MANY, Node
 from aurora_scheduler.stores.rows import JOB_COLUMNS
 from support.cluster import Server
 
@@ -45,8 +44,6 @@ JOBS = (1_000, 100_000, 1_000_000)
 NODES = (1, 100, 1_000)
 #: So many jobs are stored where nothing else is said.
 BESIDE = 100_000
-#: A sign of life counts the jobs once in so many rounds.
-_COUNTED = 5
 #: As often as a statement is said before the server keeps its plan, and how often something else is measured.
 _WARM, _TIMES, _SELDOM = 6, 40, 5
 _DAY = 86_400 * SECOND
@@ -67,6 +64,11 @@ class Cost(NamedTuple):
     """Its COMMIT."""
     server: float
     """What the server took for its statements, the COMMIT not counted."""
+
+
+def _every(jobs: int) -> int:
+    """In one of how many signs of life a node counts so many jobs."""
+    return max(_COUNTED, jobs // _MANY)
 
 
 def _middle(costs: Sequence[Cost]) -> Cost:
@@ -238,23 +240,25 @@ class Database:
 
     def signs(self) -> tuple[Cost, Cost]:
         """A sign of life that looks whether jobs are free, and one that counts all of them."""
-        return self._sign(0, _TIMES), self._sign(_COUNTED - 1, _SELDOM)
+        return self._sign(_TIMES, counts=False), self._sign(_SELDOM, counts=True)
 
-    def _sign(self, round_: int, times: int) -> Cost:
+    def _sign(self, times: int, *, counts: bool) -> Cost:
         last = self._store.last_change()
+        node = self._store._node
 
         def give() -> None:
-            self._store._node.round = round_
+            node.counts_at = node.round + (1 if counts else 2)
             self._store.share()
             self._store.changes_since(last)
 
         return self._often(give, times)
 
     def turn(self, nodes: Sequence[Node]) -> float:
-        """How long the signs of life of all nodes take, one after the other, in seconds; one in five counts."""
+        """How long the signs of life of all nodes take, one after the other, in seconds."""
         sql = self._store._sql
-        for node, round_ in zip(nodes, cycle(range(_COUNTED)), strict=False):
-            node.round = round_
+        for number, node in enumerate(nodes):
+            node.nodes = len(nodes)
+            node.counts_at = node.round + 1 + number % _every(self._jobs)
         begun = time.perf_counter()
         for node in nodes:
             with self._store.transaction():
@@ -307,7 +311,7 @@ class Costs(NamedTuple):
         """For how long, in ms, a node has the lock every second, to say that it lives."""
         plain, _ = self.by_nodes[max(each for each in NODES if each <= nodes)]
         less, more = self.by_jobs[jobs]
-        return plain.held + max(0.0, more.held - less.held) / _COUNTED
+        return plain.held + max(0.0, more.held - less.held) / _every(jobs)
 
     def rate(self, group: int, nodes: int) -> float:
         """Firings a second, at most, over all nodes, if so many are written together."""
@@ -326,7 +330,7 @@ def _measured(database: Database) -> tuple[list[str], Costs]:
         database.fill(jobs)
         plain, counting = costs.by_jobs[jobs] = database.signs()
         rows.append(_row(f"a sign of life, {jobs:,} jobs", plain))
-        rows.append(_row(f"the same, every fifth: it counts {jobs:,} jobs", counting))
+        rows.append(_row(f"the same, one in {_every(jobs)}: it counts them", counting))
         if jobs == BESIDE:
             rows += _measured_beside(database, costs)
     some = JOBS[-1] // NODES[-1]

@@ -423,3 +423,17 @@ def test_to_find_jobs_of_the_gone_not_all_jobs_are_looked_at(nodes, jobs, said):
         ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_HOLDERS_GONE}")
         assert store._sql.find(_HOLDERS_GONE) == [("gone",)]
     assert rows_seen(explained[0]["Plan"])["aurora_jobs"] <= 10
+
+
+def test_of_very_many_jobs_it_is_counted_more_seldom_but_at_once_when_a_node_has_come(nodes, jobs, monkeypatch):
+    """To count them takes the longer the more they are, and all others wait for it."""
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.nodes._MANY", 1)
+    jobs(40)
+    first = nodes("one")
+    assert held(first) == [40]
+    share(first)
+    insert(first, *(make_job(f"more-{number}") for number in range(2)))
+    assert {share(first).surplus for _ in range(38)} == {0}
+    assert first._node.counts_at - first._node.round >= 1
+    nodes("two")
+    assert share(first).surplus == 21

@@ -58,6 +58,12 @@ _IS_BUSY = (
     "EXISTS (SELECT 1 FROM aurora_executions AS row WHERE row.job_id = job.id AND row.generation = job.generation"
     f" AND row.status IN ({OPEN_TEXTS}))"
 )
+#: Whether jobs are free, and how many there are to take them.
+_NEWS = (
+    f"SELECT EXISTS (SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE}),"
+    " (SELECT count(*) FROM aurora_nodes WHERE takes)"
+)
+_COUNT = f"SELECT count(*), count(*) FILTER (WHERE holder = %s) FROM aurora_jobs WHERE {_FIRE}"
 _TAKE = (
     "UPDATE aurora_jobs AS job SET holder = %s FROM ("
     f" SELECT id FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} ORDER BY next_fire LIMIT %s FOR UPDATE SKIP LOCKED"
@@ -88,8 +94,9 @@ _HOLDERS_GONE = (
 )
 #: So many jobs are taken at once: others shall write in between.
 _TOGETHER = 2000
-#: How often jobs are counted, in rounds; and one in how many more than its share a node may have.
-_COUNTED, _SLACK = 5, 20
+#: How often jobs are counted, in rounds, and of how many it is one round more: to count them takes its time, and others
+#: wait for it. And one in how many more than its share a node may have.
+_COUNTED, _MANY, _SLACK = 5, 10_000, 20
 
 
 def firing(sql: Connection) -> int:
@@ -114,6 +121,10 @@ class Node:
     takes: bool = True
     """Whether it takes jobs; else it is about to leave, and only lives."""
     round: int = 0
+    counts_at: int = 0
+    """In which round it counts the jobs again, if nothing happens until then."""
+    nodes: int = 0
+    """How many took jobs, it among them, when they were counted last."""
 
     @property
     def taker(self) -> str | None:
@@ -153,20 +164,18 @@ class Node:
         """What was taken, and how many more than its share there are."""
         self.round += 1
         busy = [job_id for (job_id,) in sql.find(_TAKE_BUSY, self.id)]
-        some_are_free = sql.find(f"SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE} LIMIT 1")
-        if not some_are_free and self.round % _COUNTED:
+        ((some_are_free, nodes),) = sql.find(_NEWS)
+        if not some_are_free and nodes == self.nodes and self.round < self.counts_at:
             return busy, 0
-        ((all_, mine, nodes),) = sql.find(
-            "SELECT count(*), count(*) FILTER (WHERE holder = %s), (SELECT count(*) FROM aurora_nodes WHERE takes)"
-            f" FROM aurora_jobs WHERE {_FIRE}",
-            self.id,
-        )
+        ((all_, mine),) = sql.find(_COUNT, self.id)
         share = -(-all_ // nodes)
-        if mine < share:
-            taken = sql.find(_TAKE, self.id, min(share - mine, _TOGETHER)) if some_are_free else []
+        surplus = mine - share if mine - share > share // _SLACK else 0
+        self.nodes = nodes
+        self.counts_at = self.round + (_COUNTED if surplus else max(_COUNTED, all_ // _MANY))
+        if mine < share and some_are_free:
+            taken = sql.find(_TAKE, self.id, min(share - mine, _TOGETHER))
             return [*busy, *(job_id for (job_id,) in taken)], 0
-        surplus = mine - share
-        return busy, surplus if surplus > share // _SLACK else 0
+        return busy, surplus
 
     def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
