@@ -392,7 +392,7 @@ class Store(Protocol):
         ...
 
     def fired_since(self, row: str, share: int) -> list[str]:
-        """The jobs of one in `share` of the rows newer than `row`, those of chance but the same each time."""
+        """The jobs, of those that are held here, of one in `share` of the rows newer than `row`: the same each time."""
         ...
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:

@@ -296,6 +296,16 @@ class Database:
             costs.append(self._once(self._bury))
         return _middle(costs)
 
+    def pruning(self) -> Cost:
+        """A look for old history, where there is none yet; all jobs are over, and each has two lines of history."""
+        self._say(
+            "INSERT INTO aurora_job_changes (job_id, generation, at, kind)"
+            " SELECT id, 1, created, kind FROM aurora_jobs, (VALUES ('created'), ('finished')) AS told (kind)"
+        )
+        self._say("UPDATE aurora_jobs SET status = 'finished'")
+        self._rest()
+        return _middle([self._once(lambda: self._store.prune_before(SECOND, 200)) for _ in range(_SELDOM)])
+
     def _bury(self) -> None:
         assert self._store.share(takes=False).someone_died
 
@@ -337,6 +347,7 @@ def _measured(database: Database) -> tuple[list[str], Costs]:
     rows.append(_row(f"the first sign of life of a node, {JOBS[-1]:,} jobs", database.joining()))
     rows.append(_row(f"a dead node is buried, which held {some:,} of {JOBS[-1]:,} jobs", database.burying(some)))
     rows.append(_row(f"2,000 jobs are taken, of {JOBS[-1]:,} that nobody holds", database.taking()))
+    rows.append(_row(f"a look for old history, of {JOBS[-1]:,} jobs that are over", database.pruning()))
     return rows, costs
 
 

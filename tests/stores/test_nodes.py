@@ -16,8 +16,9 @@ from aurora_scheduler.ports import Share, Stale
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.postgres import PostgresStore
 from aurora_scheduler.stores.postgres.nodes import _BURY, _HOLDERS_GONE
+from aurora_scheduler.stores.postgres.retention import _PRUNE_CHANGES
 from aurora_scheduler.values import replace
-from stores.making import insert, make_execution, make_job
+from stores.making import add, insert, make_execution, make_job
 from support.proxy import Proxy
 
 #: In seconds: a server that has just started waits for the nodes it had before.
@@ -423,6 +424,28 @@ def test_to_find_jobs_of_the_gone_not_all_jobs_are_looked_at(nodes, jobs, said):
         ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_HOLDERS_GONE}")
         assert store._sql.find(_HOLDERS_GONE) == [("gone",)]
     assert rows_seen(explained[0]["Plan"])["aurora_jobs"] <= 10
+
+
+def test_each_looks_through_the_new_rows_of_the_jobs_that_it_holds(nodes):
+    """Else all of them would look through the same, and write as often as there are nodes."""
+    first, second = nodes("one", "two")
+    insert(first, make_job("hers"))
+    insert(second, make_job("his"))
+    ended = enumerate(("hers", "his", "gone"))
+    add(first, *(make_execution(number, job_id, status=ExecutionStatus.SUCCEEDED) for number, job_id in ended))
+    assert [store.fired_since("", 1) for store in (first, second)] == [["hers"], ["his"]]
+
+
+def test_to_find_old_lines_of_history_not_all_lines_are_looked_at(nodes, said):
+    store = nodes("one")
+    said(
+        "INSERT INTO aurora_job_changes (job_id, generation, at, kind)"
+        " SELECT 'job', 1, n, 'created' FROM generate_series(100, 30000) AS n"
+    )
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_PRUNE_CHANGES}", 100, 200)
+        assert store.prune_before(150, 200) == 50
+    assert rows_seen(explained[0]["Plan"])["aurora_job_changes"] <= 10_000
 
 
 def test_of_very_many_jobs_it_is_counted_more_seldom_but_at_once_when_a_node_has_come(nodes, jobs, monkeypatch):

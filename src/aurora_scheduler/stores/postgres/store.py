@@ -419,8 +419,8 @@ class PostgresStore:
         return retention.crowded(self._sql, keep, after, most)
 
     def fired_since(self, row: str, share: int) -> list[str]:
-        """The jobs of one in `share` of the rows newer than `row`."""
-        return retention.fired_since(self._sql, row, share)
+        """The jobs, of those that this process holds, of one in `share` of the rows newer than `row`."""
+        return retention.fired_since(self._sql, row, share, self._node.id)
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:
         """Delete final rows of the job beyond the newest `keep`."""
