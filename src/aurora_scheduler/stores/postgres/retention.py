@@ -10,9 +10,9 @@ __all__ = ["crowded", "fired_since", "prune_before", "prune_job"]
 #: Among so many of the first changes old ones are looked for: they are in the order of time, but for a clock set back.
 _OLDEST = 10_000
 _PRUNE_CHANGES = (
-    "DELETE FROM aurora_job_changes WHERE number IN (SELECT number FROM"
+    "DELETE FROM aurora_job_changes WHERE number = ANY(ARRAY(SELECT number FROM"
     f" (SELECT number, at FROM aurora_job_changes ORDER BY number LIMIT {_OLDEST}) AS oldest"
-    " WHERE at < %s ORDER BY number LIMIT %s)"
+    " WHERE at < %s ORDER BY number LIMIT %s))"
 )
 _IS_HELD = "EXISTS (SELECT 1 FROM aurora_jobs WHERE id = job_id AND holder = %s)"
 
