@@ -248,6 +248,10 @@ class Store(Protocol):
         """
         ...
 
+    def concerns(self, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take."""
+        ...
+
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; which.
 

@@ -63,6 +63,11 @@ _NEWS = (
     f"SELECT EXISTS (SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE}),"
     " (SELECT count(*) FROM aurora_nodes WHERE takes)"
 )
+_CONCERNS = (
+    "SELECT EXISTS (SELECT 1 FROM aurora_job_changes AS change WHERE number > %s AND NOT EXISTS"
+    " (SELECT 1 FROM aurora_jobs AS job WHERE job.id = change.job_id AND job.holder <> %s))"
+    f" OR EXISTS (SELECT 1 FROM aurora_jobs WHERE holder IS NULL AND {_FIRE})"
+)
 _COUNT = f"SELECT count(*), count(*) FILTER (WHERE holder = %s) FROM aurora_jobs WHERE {_FIRE}"
 _TAKE = (
     "UPDATE aurora_jobs AS job SET holder = %s FROM ("
@@ -176,6 +181,11 @@ class Node:
             taken = sql.find(_TAKE, self.id, min(share - mine, _TOGETHER))
             return [*busy, *(job_id for (job_id,) in taken)], 0
         return busy, surplus
+
+    def concerns(self, sql: Connection, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other node holds, or a job is there to take."""
+        ((found,),) = sql.find(_CONCERNS, number, self.id)
+        return bool(found)
 
     def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""

@@ -225,6 +225,10 @@ class PostgresStore:
         """A sign of life; bury who gives none; a fair share of the jobs."""
         return self._node.share(self._sql, takes=takes)
 
+    def concerns(self, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take."""
+        return self._node.concerns(self._sql, number)
+
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
         self._has_news = True
