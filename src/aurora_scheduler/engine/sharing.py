@@ -73,7 +73,7 @@ class Sharing:
         All hear of every change, and each sign of life has the others wait: so it is only looked, beside them, first.
         """
         concerned = False
-        with trio.move_on_after(_EVERY), suppress(AWAY):
+        with trio.move_on_after(_EVERY), suppress(*AWAY):
             while not concerned:
                 await self._hints.wait(_EVERY)
                 await trio.sleep(_GATHERED)
