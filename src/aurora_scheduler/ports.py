@@ -262,6 +262,10 @@ class Store(Protocol):
         """
         ...
 
+    def concerns(self, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take."""
+        ...
+
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; which.
 
@@ -414,7 +418,7 @@ class Store(Protocol):
         ...
 
     def fired_since(self, row: str, share: int) -> list[str]:
-        """The jobs of one in `share` of the rows newer than `row`, those of chance but the same each time."""
+        """The jobs, of those that are held here, of one in `share` of the rows newer than `row`: the same each time."""
         ...
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:

@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_scheduler.errors import StoreUnavailableError
-from aurora_scheduler.model import CallbackName, Commit, ExecutionStatus, JobStatus, Policies
+from aurora_scheduler.model import CallbackName, Change, ChangeKind, Commit, ExecutionStatus, JobStatus, Policies
 from aurora_scheduler.ports import Share, Stale
 from aurora_scheduler.stores import SqliteStore
 from aurora_scheduler.stores.postgres import PostgresStore
+from aurora_scheduler.stores.postgres.nodes import _BURY, _HOLDERS_GONE
+from aurora_scheduler.stores.postgres.retention import _PRUNE_CHANGES
 from aurora_scheduler.stores.postgres.shares import Kind
 from aurora_scheduler.values import replace
-from stores.making import insert, make_execution, make_job
+from stores.making import NOW, add, insert, make_execution, make_job
 from support.proxy import Proxy
 
 #: In seconds: a server that has just started waits for the nodes it had before.
@@ -547,3 +549,93 @@ def test_a_process_that_stands_still_amid_a_transaction_finds_the_database_away_
         stand_still()
     insert(store, make_job())
     assert store.jobs() == [make_job()]
+
+
+# What it costs ----------------------------------------------------------------------------------------------------
+
+
+def rows_seen(plan):
+    """How many rows a plan that was carried out has looked at in our tables, by table."""
+    seen = Counter({plan["Relation Name"]: plan["Actual Loops"]}) if "Relation Name" in plan else Counter()
+    for name in seen:
+        seen[name] *= plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return sum(map(rows_seen, plan.get("Plans", [])), seen)
+
+
+def test_to_see_whether_others_live_each_is_looked_at_once_even_if_the_server_believes_that_there_are_few(nodes, said):
+    store = nodes("one")
+    said("ANALYZE aurora_nodes")
+    said(
+        "INSERT INTO aurora_nodes SELECT 'more ' || n, now(), now(), now(), true, '{}' FROM generate_series(1, 99) AS n"
+    )
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_BURY}", "one")
+    assert rows_seen(explained[0]["Plan"])["aurora_nodes"] <= 3 * 100
+
+
+def test_to_find_jobs_of_the_gone_not_all_jobs_are_looked_at(nodes, jobs, said):
+    jobs(500)
+    store = nodes("one")
+    said("UPDATE aurora_jobs SET holder = 'gone' WHERE next_fire < 5")
+    said("VACUUM ANALYZE aurora_jobs")
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_HOLDERS_GONE}")
+        assert store._sql.find(_HOLDERS_GONE) == [("gone",)]
+    assert rows_seen(explained[0]["Plan"])["aurora_jobs"] <= 10
+
+
+def test_a_change_concerns_who_holds_the_job_and_where_nobody_does_all(nodes):
+    first, second = nodes("one", "two")
+    readers = [store.reader() for store in (first, second)]
+    for reader in readers:
+        reader.open()
+    last = first.last_change()
+    assert [reader.concerns(last) for reader in readers] == [False, False]
+    with first.transaction():
+        first.insert_all([job := make_job()], [Change(job_id="nightly", generation=1, at=NOW, kind=ChangeKind.CREATED)])
+    assert [reader.concerns(last) for reader in readers] == [True, False]
+    assert [reader.concerns(first.last_change()) for reader in readers] == [False, False]
+    release(first, ["nightly"])
+    assert [reader.concerns(first.last_change()) for reader in readers] == [True, True]
+    share(second)
+    with first.transaction():
+        first.remove(job)
+    assert [reader.concerns(last) for reader in readers] == [True, True]
+    for reader in readers:
+        reader.close()
+
+
+def test_each_looks_through_the_new_rows_of_the_jobs_that_it_holds(nodes):
+    """Else all of them would look through the same, and write as often as there are nodes."""
+    first, second = nodes("one", "two")
+    insert(first, make_job("hers"))
+    insert(second, make_job("his"))
+    ended = enumerate(("hers", "his", "gone"))
+    add(first, *(make_execution(number, job_id, status=ExecutionStatus.SUCCEEDED) for number, job_id in ended))
+    assert [store.fired_since("", 1) for store in (first, second)] == [["hers"], ["his"]]
+
+
+def test_to_find_old_lines_of_history_not_all_lines_are_looked_at(nodes, said):
+    store = nodes("one")
+    said(
+        "INSERT INTO aurora_job_changes (job_id, generation, at, kind)"
+        " SELECT 'job', 1, n, 'created' FROM generate_series(100, 30000) AS n"
+    )
+    with store.transaction():
+        ((explained,),) = store._sql.find(f"EXPLAIN (ANALYZE, FORMAT JSON) {_PRUNE_CHANGES}", 100, 200)
+        assert store.prune_before(150, 200) == 50
+    assert rows_seen(explained[0]["Plan"])["aurora_job_changes"] <= 10_001
+
+
+def test_of_very_many_jobs_it_is_counted_more_seldom_but_at_once_when_a_node_has_come(nodes, jobs, monkeypatch):
+    """To count them takes the longer the more they are, and all others wait for it."""
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.nodes._MANY", 1)
+    jobs(40)
+    first = nodes("one")
+    assert held(first) == [40]
+    share(first)
+    insert(first, *(make_job(f"more-{number}") for number in range(2)))
+    assert not any(share(first).surplus for _ in range(38))
+    assert first._node.counts_at - first._node.round >= 1
+    nodes("two")
+    assert len(share(first).surplus) == 21

@@ -54,10 +54,10 @@ def _started() -> str:
 
 
 class Server:
-    """A server of its own, which can be restarted."""
+    """A server of its own, which can be restarted. `options` are more of its settings."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        self._options = _OPTIONS if not durable else _OPTIONS.replace("fsync=off", "fsync=on")
+    def __init__(self, *, durable: bool = False, options: str = "") -> None:
+        self._options = f"{_OPTIONS.replace('fsync=off', 'fsync=on') if durable else _OPTIONS} {options}".strip()
         self._home = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
         if os.geteuid() == 0:
             shutil.chown(self._home, "postgres", "postgres")

@@ -6,6 +6,7 @@ What is held here is in the book, as all jobs are where there is one owner; the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import trio
 
@@ -53,8 +54,7 @@ class Sharing:
         has_gained = True
         while True:
             if not has_gained:  # else there may be more
-                await self._hints.wait(_EVERY)
-                await trio.sleep(_GATHERED)
+                await self._until_needed()
             has_gained = False
             self._rounds += 1
             try:
@@ -64,6 +64,21 @@ class Sharing:
                 self._rounds = 0  # something may have been taken all the same
             if self._rounds % _COMPARED == 1:
                 self._book.horizon.nudge()
+
+    async def _until_needed(self) -> None:
+        """Until it is time for a sign of life, or others have changed what is to be known here.
+
+        All hear of every change, and each sign of life has the others wait: so it is only looked, beside them, first.
+        """
+        concerned = False
+        with trio.move_on_after(_EVERY), suppress(*AWAY):
+            while not concerned:
+                await self._hints.wait(_EVERY)
+                await trio.sleep(_GATHERED)
+                concerned = await self._book.writer.read(self._is_concerned).wait()
+
+    def _is_concerned(self, store: Store) -> bool:
+        return store.concerns(self._book.last_change)
 
     async def leave(self) -> None:
         """Leave to the others whatever does not run here."""

@@ -19,6 +19,10 @@ class Alone:
         """The owner has them all."""
         return Share()
 
+    def concerns(self, number: int) -> bool:
+        """Whatever changes does."""
+        return True
+
     def listener(self) -> Listener | None:
         """A file says nothing."""
         return None

@@ -16,7 +16,7 @@ from aurora_scheduler.model import Job
 from aurora_scheduler.ports import Share
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.news import IS_HEARD
-from aurora_scheduler.stores.postgres.shares import FIRE, accept, balance, leave, may_take, refuse, take_busy
+from aurora_scheduler.stores.postgres.shares import FIRE, accept, balance, concerns, leave, look, refuse, take_busy
 from aurora_scheduler.stores.rows import OPEN_TEXTS
 
 __all__ = ["LOCK_WRITER", "Node", "firing"]
@@ -47,18 +47,26 @@ _ALIVE = (
     f" since = CASE WHEN excluded.seen - node.seen > '{_GAP} s' THEN excluded.seen ELSE node.since END"
     f" RETURNING joined::text, xmax::text = '0', {IS_HEARD}"
 )
+#: Both are made once, whatever the server knows of the table: it was told last when there were fewer nodes.
 _BURY = (
-    "DELETE FROM aurora_nodes WHERE id IN (SELECT other.id FROM aurora_nodes AS other, aurora_nodes AS me"
-    f" WHERE me.id = %s AND other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED)"
+    "WITH me AS MATERIALIZED (SELECT id, since FROM aurora_nodes WHERE id = %s)"
+    " DELETE FROM aurora_nodes WHERE id = ANY(ARRAY(SELECT other.id FROM aurora_nodes AS other, me"
+    f" WHERE other.id <> me.id AND ({_GONE.format(since='me.since')}) FOR UPDATE OF other SKIP LOCKED))"
     " RETURNING id"
 )
 #: Of jobs that are over the holder is left standing: who writes such a job anew clears one that is gone.
-_ORPHANED = (
-    "UPDATE aurora_jobs SET holder = NULL WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM aurora_nodes) AND "
-)
+_ORPHANED = "UPDATE aurora_jobs SET holder = NULL WHERE holder = ANY(%s::text[]) AND "
 _ORPHANED_BUSY = f"id IN (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
-#: How often jobs are counted, in rounds.
-_COUNTED = 5
+#: Who holds jobs and is no node: from one holder in the index to the next, and not through all that each holds.
+_HOLDERS_GONE = (
+    "WITH RECURSIVE one (holder) AS (SELECT min(holder) FROM aurora_jobs UNION ALL"
+    " SELECT (SELECT min(holder) FROM aurora_jobs AS job WHERE job.holder > one.holder) FROM one"
+    " WHERE one.holder IS NOT NULL)"
+    " SELECT holder FROM one WHERE holder IS NOT NULL AND NOT EXISTS (SELECT 1 FROM aurora_nodes WHERE id = holder)"
+)
+#: How often jobs are counted, in rounds, and of how many it is one round more: to count them takes its time, and others
+#: wait for it.
+_COUNTED, _MANY = 5, 10_000
 
 
 def firing(sql: Connection) -> list[frozenset[str]]:
@@ -67,8 +75,10 @@ def firing(sql: Connection) -> list[frozenset[str]]:
 
 
 def _free_orphaned(sql: Connection) -> None:
-    sql.do(_ORPHANED + FIRE)
-    sql.do(_ORPHANED + _ORPHANED_BUSY)
+    gone = [holder for (holder,) in sql.find(_HOLDERS_GONE)]
+    if gone:
+        sql.do(_ORPHANED + FIRE, gone)
+        sql.do(_ORPHANED + _ORPHANED_BUSY, gone)
 
 
 @dataclass(slots=True)
@@ -81,6 +91,10 @@ class Node:
     takes: bool = True
     """Whether it takes jobs; else it is about to leave, and only lives."""
     round: int = 0
+    counts_at: int = 0
+    """In which round it counts the jobs again, if nothing happens until then."""
+    others: tuple[int, int] = (0, 0)
+    """How many took jobs, it among them, when they were counted last; how many callbacks somebody could not find."""
     is_heard: bool = True
     """Whether somebody may listen to what it writes."""
     backends: set[int] = field(default_factory=set)
@@ -123,10 +137,17 @@ class Node:
         """What was taken, and what is too much."""
         self.round += 1
         busy = take_busy(sql, id_, self.tags)
-        if self.round % _COUNTED and not may_take(sql, id_, self.tags):
+        some_are_free, *others = look(sql, id_, self.tags)
+        if not some_are_free and tuple(others) == self.others and self.round < self.counts_at:
             return busy, []
-        taken, surplus = balance(sql, id_)
+        count, taken, surplus = balance(sql, id_)
+        self.others = others[0], others[1]
+        self.counts_at = self.round + (_COUNTED if surplus else max(_COUNTED, count // _MANY))
         return [*busy, *taken], surplus
+
+    def concerns(self, sql: Connection, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other node holds, or a job is there to take."""
+        return self.id is not None and concerns(sql, self.id, self.tags, number)
 
     def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""

@@ -14,7 +14,7 @@ from aurora_scheduler.model import Job
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.rows import OPEN_TEXTS, Row
 
-__all__ = ["FIRE", "accept", "balance", "leave", "may_take", "refuse", "take_busy"]
+__all__ = ["FIRE", "accept", "balance", "concerns", "leave", "look", "refuse", "take_busy"]
 
 FIRE = "status IN ('active', 'unresolved')"
 #: A job that does not fire is looked after as long as something of it waits or runs.
@@ -42,6 +42,12 @@ _OF_KIND = "job.node_tag IS NOT DISTINCT FROM %s AND refused.nodes IS NOT DISTIN
 _MAY = (
     "(job.node_tag IS NULL OR job.node_tag = ANY(%s::text[]))"
     f" AND NOT EXISTS (SELECT 1 FROM aurora_refusals AS own WHERE own.node = %s AND {_CALLBACK.format('own')})"
+)
+_FREE = f"EXISTS (SELECT 1 FROM aurora_jobs AS job WHERE holder IS NULL AND {FIRE} AND {_MAY})"
+_LOOK = f"SELECT {_FREE}, (SELECT count(*) FROM aurora_nodes WHERE takes), (SELECT count(*) FROM aurora_refusals)"
+_CONCERNS = (
+    "SELECT EXISTS (SELECT 1 FROM aurora_job_changes AS change WHERE number > %s AND NOT EXISTS"
+    f" (SELECT 1 FROM aurora_jobs AS job WHERE job.id = change.job_id AND job.holder <> %s)) OR {_FREE}"
 )
 _TAKE = (
     "UPDATE aurora_jobs AS job SET holder = %s FROM ("
@@ -90,10 +96,16 @@ class Kind(NamedTuple):
         return [node for node, tags in nodes.items() if self.tag is None or self.tag in tags]
 
 
-def may_take(sql: Connection, node: str, tags: Collection[str]) -> bool:
-    """Whether there are jobs that nobody holds, and this node may."""
-    query = f"SELECT 1 FROM aurora_jobs AS job WHERE holder IS NULL AND {FIRE} AND {_MAY} LIMIT 1"
-    return bool(sql.find(query, list(tags), node))
+def look(sql: Connection, node: str, tags: Collection[str]) -> tuple[bool, int, int]:
+    """Whether there are jobs that nobody holds, and this node may; how many nodes take jobs, and what they refuse."""
+    ((is_free, takers, refusals),) = sql.find(_LOOK, list(tags), node)
+    return is_free, takers, refusals
+
+
+def concerns(sql: Connection, node: str, tags: Collection[str], number: int) -> bool:
+    """Whether, after that change, there was one of a job that no other node holds, or a job is there to take."""
+    ((found,),) = sql.find(_CONCERNS, number, node, list(tags), node)
+    return bool(found)
 
 
 def take_busy(sql: Connection, node: str, tags: Collection[str]) -> list[str]:
@@ -101,20 +113,21 @@ def take_busy(sql: Connection, node: str, tags: Collection[str]) -> list[str]:
     return _ids(sql.find(_TAKE_BUSY, node, list(tags), node))
 
 
-def balance(sql: Connection, node: str) -> tuple[list[str], list[str]]:
-    """Take of each kind what is missing, what is due first first; which. And what of others is too much."""
-    nodes = _nodes(sql)
+def balance(sql: Connection, node: str) -> tuple[int, list[str], list[str]]:
+    """How many jobs there are; what of each kind was missing, and is taken, as it comes due; and what is too much."""
+    nodes, count = _nodes(sql), 0
     taken: list[str] = []
     surplus: list[str] = []
     for kind in map(Kind._make, sql.find(_KINDS, node)):
         share = kind.share(node, nodes)
+        count += kind.size
         if kind.mine < share:
             most = min(share - kind.mine, _TOGETHER)
             taken += _ids(sql.find(_TAKE, node, kind.tag, kind.refused, most))
         elif kind.mine - share > share // _SLACK:
             most = min(kind.mine - share, _TOGETHER)
             surplus += _ids(sql.find(_LAST_DUE, node, kind.tag, kind.refused, most))
-    return taken, surplus
+    return count, taken, surplus
 
 
 def leave(sql: Connection, node: str, job_ids: Sequence[str] | None) -> list[str]:

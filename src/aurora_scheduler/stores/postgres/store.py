@@ -243,6 +243,10 @@ class PostgresStore:
         """A sign of life; bury who gives none; a fair share of the jobs."""
         return self._node.share(self._sql, takes=takes)
 
+    def concerns(self, number: int) -> bool:
+        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take."""
+        return self._node.concerns(self._sql, number)
+
     def release(self, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
         self._has_news = True
@@ -445,8 +449,8 @@ class PostgresStore:
         return retention.crowded(self._sql, keep, after, most)
 
     def fired_since(self, row: str, share: int) -> list[str]:
-        """The jobs of one in `share` of the rows newer than `row`."""
-        return retention.fired_since(self._sql, row, share)
+        """The jobs, of those that this process holds, of one in `share` of the rows newer than `row`."""
+        return retention.fired_since(self._sql, row, share, self._node.id)
 
     def prune_job(self, job_id: str, keep: int, most: int) -> int:
         """Delete final rows of the job beyond the newest `keep`."""
