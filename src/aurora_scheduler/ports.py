@@ -145,7 +145,14 @@ class Notes:
 
 
 class Refused(Exception):
-    """A commit that does not fit what is stored. Nothing of it was written; decide again on what is so now."""
+    """A commit that does not fit what is stored. Nothing of it was written; decide again on what is so now.
+
+    `keys` are, of many that were written together, the jobs or executions that it is about, where that is known.
+    """
+
+    def __init__(self, told: str, keys: Collection[str] = ()) -> None:
+        super().__init__(told)
+        self.keys = frozenset(keys)
 
 
 class Stale(Refused):

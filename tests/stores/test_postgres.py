@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import psycopg
 import pytest
@@ -17,11 +18,12 @@ from aurora_scheduler.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from aurora_scheduler.model import Commit
-from aurora_scheduler.ports import InDoubt
+from aurora_scheduler.model import Commit, ExecutionStatus
+from aurora_scheduler.ports import AlreadyRecorded, Decision, Fenced, InDoubt, Stale
 from aurora_scheduler.stores import ThreadedWriter, examine
 from aurora_scheduler.stores.postgres import PostgresStore, schema
 from aurora_scheduler.stores.postgres.schema import KNOWN
+from aurora_scheduler.values import replace
 from stores.making import insert, make_execution, make_job
 from support.cluster import Server
 from support.proxy import Proxy
@@ -352,6 +354,67 @@ def test_a_transaction_in_which_a_statement_has_failed_does_not_seem_to_be_commi
     with pytest.raises(StoreError, match=r"undone|aborted"):
         write()
     assert store.jobs() == [make_job()]
+
+
+# Many decisions at once -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def decide(open_stores, monkeypatch):
+    """Writes decisions as one group; what came of each. None is done for itself: that takes long."""
+    store = open_stores()
+    jobs = [make_job(f"job-{number}") for number in range(8)]
+    insert(store, *jobs)
+    store.own("me")
+    with store.transaction():
+        store.share()
+    monkeypatch.setattr(store, "savepoint", None)
+    writer = ThreadedWriter(store, lambda notes: None, SystemClock())
+
+    def write(*commits):
+        answers: list[object] = ["not answered"] * len(commits)
+        group = [Decision(commit, None, partial(answers.__setitem__, number)) for number, commit in enumerate(commits)]
+        writer._commit(group)
+        return [type(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    return store, jobs, write
+
+
+def stepped(job, **what):
+    return Commit(job=replace(job, version=job.version + 1), **what)
+
+
+def test_of_many_decisions_those_that_do_not_fit_fail_and_the_others_are_written_together(decide):
+    store, jobs, write = decide
+    old = replace(jobs[3], version=jobs[3].version + 7)
+    mine = [make_execution(number, f"job-{number}") for number in range(8)]
+    commits = [stepped(old if number == 3 else job, new=(mine[number],)) for number, job in enumerate(jobs)]
+    assert write(*commits) == [None, None, None, Stale, None, None, None, None]
+    assert {row.id for row in store.executions()} == {row.id for row in mine} - {mine[3].id}
+    assert [job.version for job in store.jobs()] == [2, 2, 2, 1, 2, 2, 2, 2]
+
+
+def test_of_two_decisions_about_one_job_the_first_is_written(decide):
+    store, jobs, write = decide
+    commits = [stepped(job) for job in jobs]
+    assert write(*commits, stepped(jobs[2]), stepped(jobs[5])) == [None] * 8 + [Stale] * 2
+    assert {job.version for job in store.jobs()} == {2}
+
+
+def test_where_neither_of_two_fits_both_fail(decide):
+    _, jobs, write = decide
+    old = replace(jobs[0], version=9)
+    assert write(stepped(old), *map(stepped, jobs[1:]), stepped(old)) == [Stale, *[None] * 7, Stale]
+
+
+def test_a_record_that_is_there_and_an_attempt_that_is_over_are_told_from_the_others(decide):
+    store, jobs, write = decide
+    ended = make_execution(1, "job-0", status=ExecutionStatus.SUCCEEDED)
+    store.commit(Commit(job=None, new=(ended,)))
+    again = replace(ended, id="another")
+    answers = write(stepped(jobs[0], moved=(ended,)), stepped(jobs[1], new=(again,)), *map(stepped, jobs[2:]))
+    assert answers == [Fenced, AlreadyRecorded, *[None] * 6]
+    assert [job.version for job in store.jobs()] == [1, 1, 2, 2, 2, 2, 2, 2]
 
 
 # Durability -------------------------------------------------------------------------------------------------------

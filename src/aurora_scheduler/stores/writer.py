@@ -24,7 +24,8 @@ from aurora_scheduler.errors import SchedulerStopped, StoreError, StoreUnavailab
 from aurora_scheduler.forks import NoFork
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import logger
-from aurora_scheduler.ports import Clock, Decision, InDoubt, Notes, NotYet, Store
+from aurora_scheduler.model import Commit
+from aurora_scheduler.ports import Clock, Decision, InDoubt, Notes, NotYet, Refused, Store
 from aurora_scheduler.tickets import Ticket, answered
 
 __all__ = ["InlineWriter", "ThreadedWriter"]
@@ -255,17 +256,25 @@ class ThreadedWriter:
     def _commit(self, group: list[_Piece]) -> None:
         """Do a group in one transaction: plainly, as long as nothing of it fails; else each piece under a savepoint.
 
-        Where even that fails, since one has spoiled the transaction for the others, each is done for itself.
+        Decisions of which it is known that they do not fit fail, and the others are done as before: to do each for
+        itself takes so long that the next ones do not fit, either. Where even savepoints fail, since one piece has
+        spoiled the transaction for the others, each is done in its own.
         """
-        if self._transact(group, _do_all, alone=len(group) == 1) or self._transact(group, _do_apart, alone=False):
+        error = self._transact(group, _do_all, alone=len(group) == 1)
+        while isinstance(error, Refused) and (refused := _refused(group, error.keys)):
+            for number in refused:
+                _fail(group[number], error)
+            group = [piece for number, piece in enumerate(group) if number not in refused]
+            error = self._transact(group, _do_all, alone=len(group) == 1) if group else None
+        if error is None or self._transact(group, _do_apart, alone=False) is None:
             return
         for piece in group:
             self._transact([piece], _do_all, alone=True)
 
     def _transact(
         self, group: list[_Piece], do: Callable[[Store, list[_Piece]], list[_Answer]], *, alone: bool
-    ) -> bool:
-        """Do the group in one transaction, and answer; False where it has failed and is to be tried in another way."""
+    ) -> BaseException | None:
+        """Do the group in one transaction, and answer; or the error, where it is to be tried in another way."""
         has_begun = False
         try:
             with self._store.transaction():
@@ -277,14 +286,14 @@ class ThreadedWriter:
                 self.trouble = str(error) if isinstance(error, StoreError) else None
                 for piece in group:
                     _fail(piece, error)
-                return True
-            return False
+                return None
+            return error
         self.trouble = None
         notes, self._store.notes = self._store.notes, Notes()
         self._on_commit(notes)
         for answer in answers:
             answer()
-        return True
+        return None
 
     def _keep_reading(self, reader: Store, opened: Ticket[None]) -> None:
         if _open(reader, opened):
@@ -343,6 +352,21 @@ def _do_together(store: Store, decisions: list[Decision]) -> list[_Answer]:
 def _tell_all(decisions: list[Decision]) -> None:
     for each in decisions:
         each.then(None)
+
+
+def _refused(group: list[_Piece], keys: frozenset[str]) -> set[int]:
+    """Which decisions of the group are about these jobs or executions; where several are about one, not the first."""
+    about = dict[str, list[int]]()
+    for number, piece in enumerate(group if keys else ()):
+        if isinstance(piece, Decision):
+            for key in keys & _keys(piece.commit):
+                about.setdefault(key, []).append(number)
+    return {number for numbers in about.values() for number in numbers[1:] or numbers}
+
+
+def _keys(commit: Commit) -> set[str]:
+    job_ids = [] if commit.job is None else [commit.job.id]
+    return {*job_ids, *(row.id for row in commit.moved), *(row.id for row in commit.new)}
 
 
 def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:

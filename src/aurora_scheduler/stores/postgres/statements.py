@@ -87,9 +87,9 @@ _MOVE_EXECUTIONS = (
 
 #: What decisions write, in the order in which it is given.
 _DECISIONS = {
-    "saved": f"{_SAVE_STATES} RETURNING 1",
-    "moved": f"{_MOVE_EXECUTIONS} RETURNING 1",
-    "added": f"{_INSERT_EXECUTIONS} RETURNING 1",
+    "saved": f"{_SAVE_STATES} RETURNING job.id",
+    "moved": f"{_MOVE_EXECUTIONS} RETURNING attempt.id",
+    "added": f"{_INSERT_EXECUTIONS} RETURNING id",
     "told": INSERT_CHANGES,
 }
 
@@ -98,10 +98,15 @@ _DECISIONS = {
 def together(*kinds: str) -> str:
     """One statement for these kinds of rows: "saved", "moved", "added" and "told", in this order.
 
-    It answers with how many there were of each, and the numbers of what was told. To ask the server something costs
-    more than what it is about, and nobody else writes meanwhile.
+    After their values it is given how many there are of each of the first three, and answers with the ids of which that
+    is not so, NULL where it is; and with the numbers of what was told. To ask the server something costs more than what
+    it is about, and nobody else writes meanwhile.
     """
     parts = ", ".join(f"{kind} AS ({_DECISIONS[kind]})" for kind in kinds)
-    counts = [f"(SELECT count(*) FROM {kind})" if kind in kinds else "0" for kind in ("saved", "moved", "added")]
+    written = [
+        f"(SELECT CASE WHEN count(*) = %s THEN NULL ELSE coalesce(array_agg(id), '{{}}') END FROM {kind})"
+        for kind in kinds
+        if kind != "told"
+    ]
     numbers = "(SELECT array_agg(number ORDER BY number) FROM told)" if "told" in kinds else "NULL"
-    return f"WITH {parts} SELECT {', '.join(counts)}, {numbers}"
+    return f"WITH {parts} SELECT {', '.join([*written, numbers])}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from aurora_scheduler.errors import JobExistsError
 from aurora_scheduler.model import Change, Commit, Job
-from aurora_scheduler.ports import AlreadyRecorded, Fenced, Stale
+from aurora_scheduler.ports import AlreadyRecorded, Fenced, Refused, Stale
 from aurora_scheduler.stores.postgres.connection import Connection, columns
 from aurora_scheduler.stores.postgres.statements import (
     INSERT_CHANGES,
@@ -38,20 +39,21 @@ def write_decisions(sql: Connection, commits: Sequence[Commit], holder: str | No
     kinds = [kind for kind, some in rows.items() if some]
     if not kinds:
         return []
-    ((saved, ended, added, numbers),) = sql.find(
-        together(*kinds), *(column for kind in kinds for column in columns(rows[kind]))
-    )
-    if saved != len(jobs):
-        raise Stale(_which([job.id for job in jobs]))
-    if ended != len(moved):
-        raise Fenced(_which([row.id for row in moved]))
-    if added != len(new):
-        raise AlreadyRecorded(_which([row.id for row in new]))
+    values = [column for kind in kinds for column in columns(rows[kind])]
+    counts = [len(rows[kind]) for kind in kinds if kind != "told"]
+    ((*written, numbers),) = sql.find(together(*kinds), *values, *counts)
+    found = dict(zip(kinds, written, strict=False))
+    _see(Stale, [job.id for job in jobs], found.get("saved"))
+    _see(Fenced, [row.id for row in moved], found.get("moved"))
+    _see(AlreadyRecorded, [row.id for row in new], found.get("added"))
     return numbers or []
 
 
-def _which(ids: Sequence[str]) -> str:
-    return ids[0] if len(ids) == 1 else f"one of {len(ids)}"
+def _see(error: type[Refused], ids: Sequence[str], written: Sequence[str] | None) -> None:
+    """Raise the error where only some were written; None: all were."""
+    if written is not None:
+        left = Counter(ids) - Counter(written)  # of two writes of the same one, one is made
+        raise error(ids[0] if len(ids) == 1 else f"{len(left)} of {len(ids)}", left)
 
 
 def write_changes(sql: Connection, changes: Sequence[Change]) -> list[int]:
