@@ -32,12 +32,12 @@ _PATIENCE = {
     "application_name": "aurora_scheduler",
 }
 #: The same for the server's end, so that it lets go of what a process had that it cannot reach; how long to wait for
-#: what another process has locked; how long a process may stand still amid a transaction before it is undone. And what
-#: is read under a lock is to be what is so then.
+#: what another process has locked; how long a process may stand still amid a transaction, for which all others wait,
+#: before it is undone. And what is read under a lock is to be what is so then.
 _SETTINGS = (
     "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'),"
     " ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000'), ('lock_timeout', '5000'),"
-    " ('idle_in_transaction_session_timeout', '10000'), ('default_transaction_isolation', 'read committed'))"
+    " ('idle_in_transaction_session_timeout', '3000'), ('default_transaction_isolation', 'read committed'))"
     " AS told (name, value)"
 )
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"

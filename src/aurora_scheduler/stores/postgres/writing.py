@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from aurora_scheduler.errors import JobExistsError
 from aurora_scheduler.model import Change, Commit, Job
@@ -19,6 +20,9 @@ from aurora_scheduler.stores.rows import change_row, execution_row, job_row, mov
 
 __all__ = ["add_jobs", "heard_of", "next_generation", "rename", "save_job", "write_changes", "write_decisions"]
 
+T = TypeVar("T")
+
+_PART = 5000
 _WITH_IT = ("aurora_executions", "aurora_job_changes")
 
 
@@ -58,7 +62,11 @@ def _see(error: type[Refused], ids: Sequence[str], written: Sequence[str] | None
 
 def write_changes(sql: Connection, changes: Sequence[Change]) -> list[int]:
     """Write lines of jobs' histories; their numbers."""
-    return [number for (number,) in sql.write_and_find(INSERT_CHANGES, [change_row(change) for change in changes])]
+    return [
+        number
+        for some in _in_parts(changes)
+        for (number,) in sql.write_and_find(INSERT_CHANGES, [change_row(change) for change in some])
+    ]
 
 
 def add_jobs(sql: Connection, jobs: Sequence[Job], holder_of: Callable[[Job], str | None]) -> None:
@@ -66,8 +74,14 @@ def add_jobs(sql: Connection, jobs: Sequence[Job], holder_of: Callable[[Job], st
 
     Raises `JobExistsError` where there is one of the id of the first, or, of many, of some id.
     """
-    if sql.write(INSERT_JOBS, [(*job_row(job), holder_of(job)) for job in jobs]) != len(jobs):
-        raise JobExistsError(jobs[0].id)
+    for some in _in_parts(jobs):
+        if sql.write(INSERT_JOBS, [(*job_row(job), holder_of(job)) for job in some]) != len(some):
+            raise JobExistsError(jobs[0].id)
+
+
+def _in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """While rows are made of very many, nothing is said, and who says nothing for long amid a transaction is let go."""
+    return (values[start : start + _PART] for start in range(0, len(values), _PART))
 
 
 def save_job(sql: Connection, job: Job, job_id: str, generation: int) -> None:
