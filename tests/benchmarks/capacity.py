@@ -105,9 +105,9 @@ class Database:
         connection: Any = self._store._sql
         commit = connection.commit
 
-        def timed() -> None:
+        def timed(*statements: str) -> None:
             begun = time.perf_counter()
-            commit()
+            commit(*statements)
             self._commit = time.perf_counter() - begun
 
         connection.commit = timed
