@@ -208,7 +208,7 @@ def _declare(
     zone = once.read(zone_said, new.schedule) or zone
     tags = checked_tags(given.pop("tags", ()))
     policies = read_options(given, zone) if given else _NO_OPTIONS
-    is_here = _is_here(policies, node_tags)
+    is_here = policies.is_for(node_tags)
     if given and is_here:
         _check_hooks(given, allowed)
     may_be_there = job_id is not None and if_exists != "error"
@@ -345,7 +345,7 @@ def amended(
     zone = load_zone(known["timezone"]).key if "timezone" in known else job.timezone
     zone = zone_said(known.get("schedule")) or zone
     policies = read_options(options, zone, job.policies, beside=_CHANGEABLE)
-    is_here = _is_here(policies, node_tags)
+    is_here = policies.is_for(node_tags)
     if is_here:
         _check_hooks(options, allowed)
     wanted = replace(
@@ -396,11 +396,6 @@ def _check_hooks(options: Mapping[str, Any], allowed: Allowed) -> None:
             check_told(resolve(name_of(value), allowed), names)
         except CallbackError as error:
             raise OptionError(option, value, str(error)) from error
-
-
-def _is_here(policies: Policies, node_tags: Collection[str]) -> bool:
-    """Whether the job may be fired by this process."""
-    return policies.node_tag is None or policies.node_tag in node_tags
 
 
 def _named_callback(callback: object, allowed: Allowed) -> tuple[CallbackName, Callable[..., Any] | None]:

@@ -8,7 +8,7 @@ time zone: `next_run_time`, `scheduled_for`, `started_at`. Durations are microse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -82,6 +82,10 @@ class Policies:
     ping: str | None = None
     node_tag: str | None = None
     """Only processes with this tag fire it; None: all do."""
+
+    def is_for(self, tags: Collection[str]) -> bool:
+        """Whether a process with these tags fires it."""
+        return self.node_tag is None or self.node_tag in tags
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ def _of_jobs(store: Store, *, is_fired: bool, tags: frozenset[str] | None) -> It
     in_time = f"all that was due before {begin:%H:%M:%S} UTC has begun"
     yield "overdue", *_state("wrong" if is_fired else "note", _names(late), in_time)
     if tags is not None and is_fired:
-        without = [job for job in by_status[JobStatus.ACTIVE] if job.node_tag not in (None, *tags)]
+        without = [job for job in by_status[JobStatus.ACTIVE] if not job.policies.is_for(tags)]
         asked = ", ".join(sorted({str(job.node_tag) for job in without}))
         nobody = f"no process has the node_tag of {_names(without)} ({asked})" if without else ""
         yield "node tags", *_state("wrong", nobody, "for every job there is a process")

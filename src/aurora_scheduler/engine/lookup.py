@@ -38,20 +38,17 @@ class Callbacks:
 
     def can_call(self, job: Job) -> bool:
         """Whether the job is one for this process, and its callback was found already."""
-        return self._is_here(job) and self.known(job.callback) is not None
+        return job.policies.is_for(self._node_tags) and self.known(job.callback) is not None
 
     async def prepare(self, job: Job) -> None:
         """Find the job's callback. Raises `CallbackError` where it cannot be found, or the job is for others."""
-        if not self._is_here(job):
+        if not job.policies.is_for(self._node_tags):
             tags = ", ".join(map(shown, sorted(self._node_tags))) or "none"
             told = (
                 f"its job is for processes with the node_tag {shown(job.node_tag)}; the node_tags of this one: {tags}"
             )
             raise CallbackError(str(job.callback), told)
         await self.find(job.callback)
-
-    def _is_here(self, job: Job) -> bool:
-        return job.node_tag is None or job.node_tag in self._node_tags
 
     def known(self, name: CallbackName) -> Found | None:
         """The callback where it was found already; else None."""

@@ -102,7 +102,7 @@ class Node:
 
     def taker_of(self, job: Job) -> str | None:
         """Who holds a job that is made here; None: whoever takes it."""
-        return self.id if self.takes and (job.node_tag is None or job.node_tag in self.tags) else None
+        return self.id if self.takes and job.policies.is_for(self.tags) else None
 
     def join(self, sql: Connection, id_: str, tags: frozenset[str]) -> None:
         """Be one of them, from the next sign of life on."""

@@ -143,7 +143,7 @@ def refuse(sql: Connection, node: str, tags: Collection[str], job: Job) -> list[
     None: there is nobody else. One that is held by others already is among them.
     """
     tag = job.node_tag
-    if tag is not None and tag not in tags:
+    if not job.policies.is_for(tags):
         left = _ids(sql.find(_LEAVE.format("node_tag = %s"), node, tag))
     else:
         callback = _key(job)

@@ -81,11 +81,11 @@ class PostgresStore:
         try:
             if not self._reads:
                 migrate(connection, self.path)
+                self._know(connection)
         except BaseException:
             connection.close()
             raise
-        self._know(connection)
-        self._is_open = True
+        self._connection, self._is_open = connection, True
 
     def reader(self) -> PostgresStore:
         """A connection for another thread to read with."""
@@ -118,16 +118,16 @@ class PostgresStore:
                 connection.end(lost.identity)
             if not self._reads:
                 self._node.lock_anew(connection)
+                self._know(connection)
         except BaseException:
             connection.close()
             raise
-        self._know(connection)
+        self._connection = connection
 
     def _know(self, connection: Connection) -> None:
-        self._connection = connection
-        if not self._reads:
-            self._node.backends.add(connection.backend)
-            self._life = life(connection)
+        """What is to be known of a connection that is written by."""
+        self._life = life(connection)
+        self._node.backends.add(connection.backend)
 
     def listener(self) -> PostgresListener:
         """A connection more, which hears what others change."""
