@@ -110,10 +110,10 @@ class Record:
         return self.waits(look)
 
     def is_held(self) -> str:
-        """Have the job's callback not end, and wait until one has begun: its execution. The file "hold" holds it."""
-        at = now()
+        """Have the job's callback not end, and wait until one is held: its execution. The file "hold" holds it."""
+        before = len(self.said("held"))
         self.directory.joinpath("hold").touch()
-        (line, *_) = self.waits(lambda: [line for line in self.said("begin") if line.at > at])
+        (line, *_) = self.waits(lambda: self.said("held")[before:])
         return str(line["execution"])
 
     def is_let_go(self) -> None:

@@ -33,7 +33,7 @@ def live(directory: Path, *command: str) -> None:
     hold = directory / "hold"
     hold.touch()
     with serving(directory, *command) as server:
-        server.waits(lambda: server.said("begin"))
+        server.waits(lambda: server.said("held"))
         server.is_asked_to_stop()
         server.waits(lambda: not server.is_ready())
         (running,) = server.rows(status="running")

@@ -29,16 +29,14 @@ def is_there() -> None:
 
 
 def refresh(execution_id: str, scheduled_for: datetime) -> None:
-    """Begin, wait while the test holds it, have an effect."""
-    _journal.note("begin", execution=execution_id)
-    _while_held()
+    """Wait while the test holds it, and have an effect."""
+    _while_held(execution_id)
     _has_effect(execution_id, scheduled_for)
 
 
 async def refresh_async(execution_id: str, scheduled_for: datetime) -> None:
     """The same on the application's loop."""
-    _journal.note("begin", execution=execution_id)
-    await anyio.to_thread.run_sync(_while_held, abandon_on_cancel=True)
+    await anyio.to_thread.run_sync(_while_held, execution_id, abandon_on_cancel=True)
     _has_effect(execution_id, scheduled_for)
 
 
@@ -51,9 +49,13 @@ def confirm(order: int) -> None:
     _journal.note("confirm", order=order, loop=loop)
 
 
-def _while_held() -> None:
+def _while_held(execution_id: str) -> None:
     give_up = time.monotonic() + _GIVE_UP
+    is_held = False
     while _HOLD.exists() and time.monotonic() < give_up:
+        if not is_held:  # said only once it is certain: a test looks for this line
+            _journal.note("held", execution=execution_id)
+            is_held = True
         time.sleep(_PAUSE)
 
 
