@@ -128,6 +128,8 @@ def live(life, happenings):
 @example(a_job(starts=START + 1), ["run by hand", "run by hand", Wait(1)])
 @example(a_job(max_runs=2), [Wait(HOUR), Down(HOUR), "cancel what waits", End("succeeds"), Wait(HOUR)])
 @example(a_job("every 7 minutes", max_runs=1), [Down(HOUR), "run by hand", End("fails"), Wait(HOUR), End("succeeds")])
+@example(a_job(max_runs=2, overlap="cancel_previous"), [Wait(5 * HOUR), "run by hand"])
+@example(a_job(max_runs=2, overlap="cancel_previous"), [Wait(2 * HOUR), "run by hand", End("succeeds"), Wait(9 * HOUR)])
 def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     life = Life(job)
     active_until = live(life, happenings)
@@ -136,6 +138,8 @@ def test_every_instant_that_fell_due_is_in_exactly_one_record(job, happenings):
     rows = list(life.rows.values())
 
     expected = instants_of(job, active_until)
+    for last, freed in life.had_nothing_next:
+        expected = [instant for instant in expected if not last < instant <= freed]
     most = job.policies.max_runs
     if most is not None:
         firings = [row for row in rows if row.trigger is Trigger.SCHEDULE and row.attempt == 1]

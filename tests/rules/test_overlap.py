@@ -221,6 +221,20 @@ def test_a_firing_whose_place_was_taken_leaves_its_place_among_max_runs():
     assert life.job.next_fire is None
 
 
+def test_a_run_by_hand_that_takes_the_last_place_among_max_runs_gives_it_back_from_then_on():
+    life = busy_until(4 * HOUR + MINUTE, "cancel_previous", max_runs=2)
+    assert life.job.next_due is None, "two places are taken: by what runs and by what waits"
+    ask(life)
+    assert life.job.next_fire == START + 5 * HOUR
+    life.end(CANCELLED)
+    life.live_until(START + 4 * HOUR + 2 * MINUTE)
+    life.end()
+    life.live_until(START + 9 * HOUR)
+    life.end()
+    life.act()
+    assert (life.job.runs, life.job.status) == (2, JobStatus.FINISHED)
+
+
 def test_a_run_by_hand_in_the_queue_takes_no_place_among_max_runs():
     life = busy_until(HOUR, "queue_all", max_runs=2)
     ask(life)

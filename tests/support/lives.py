@@ -137,6 +137,8 @@ class Life:
         self.ids = Ids()
         self.rows: dict[str, Execution] = {}
         self.changes: list[Change] = []
+        self.had_nothing_next: list[tuple[int, int]] = []
+        """When the places among `max_runs` were all taken, and one became free: what fell in between never came due."""
 
     # -- what is so ---------------------------------------------------------------------------------------------
 
@@ -165,6 +167,9 @@ class Life:
             return
         if commit.job is not None:
             assert commit.job.version == self.job.version + 1, "a version goes up by one"
+            if self.job.is_active and self.job.next_fire is None and commit.job.next_fire is not None:
+                last = max(row.last_scheduled for row in self.rows.values() if row.trigger is Trigger.SCHEDULE)
+                self.had_nothing_next.append((last, self.now))
             self.job = commit.job
         for row in commit.moved:
             before = self.rows[row.id]

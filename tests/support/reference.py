@@ -421,6 +421,9 @@ class Reference:
             self._refuse_what_has_ended(job)
             self._supersede(queued)
             request.reason = "queued"
+            instants = [row.scheduled for row in queued if row.trigger is Trigger.SCHEDULE]
+            if instants and job.max_runs is not None and job.next is None and job.is_active:
+                job.next = job.following(max(self.now, *instants))  # their places are free again
             self._cancel_previous(job)
         elif len(queued) < {"queue_one": 1, "queue_all": MOST}.get(job.overlap, 0):
             request.reason = "queued"

@@ -18,7 +18,6 @@ from aurora_scheduler.rules.changing import (
     resolved,
     resume,
     rewound,
-    seated,
     unresolved,
 )
 from aurora_scheduler.rules.deciding import (
@@ -34,6 +33,7 @@ from aurora_scheduler.rules.deciding import (
     is_plainly_due,
     may_be_ahead,
 )
+from aurora_scheduler.rules.overlap import seated
 from aurora_scheduler.rules.recorded import CORRECTION, beyond, pass_over, standing
 from aurora_scheduler.rules.settling import overrun, recover, settle
 from aurora_scheduler.rules.timing import coming, following, is_outdated, may_be_outdated

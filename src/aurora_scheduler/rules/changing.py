@@ -11,7 +11,7 @@ from aurora_scheduler.errors import ScheduleError
 from aurora_scheduler.instants import presented
 from aurora_scheduler.model import Change, ChangeKind, Commit, Execution, ExecutionStatus, Job, JobStatus, Trigger
 from aurora_scheduler.rules.firing import Reason, changed, closed, finish_if_over, let_pass, row_of, stepped
-from aurora_scheduler.rules.overlap import planned
+from aurora_scheduler.rules.overlap import seated
 from aurora_scheduler.rules.settling import retry_delay
 from aurora_scheduler.rules.timing import anew, coming, following, is_outdated, rejittered, schedule_of
 from aurora_scheduler.values import replace
@@ -29,7 +29,6 @@ __all__ = [
     "resolved",
     "resume",
     "rewound",
-    "seated",
     "unresolved",
 ]
 
@@ -60,12 +59,6 @@ def reschedule(before: Job, after: Job, now: int, new_id: Callable[[], str]) -> 
     dropped = before.next_fire != after.next_fire
     missed = _overdue(before, now, Reason.EDITED, new_id)[0] if dropped else ()
     return Commit(job=None, new=missed, change=changed(after, ChangeKind.UPDATED, now))
-
-
-def seated(job: Job, waiting: Sequence[Execution]) -> Job:
-    """A job that was given a next firing; without it, where what waits has the last places among `max_runs`."""
-    most, taken = job.policies.max_runs, planned(job, waiting)
-    return job if most is None or taken == job.runs or taken < most else coming(job, None)
 
 
 def renamed(job: Job, job_id: str, generation: int, now: int) -> Job:

@@ -20,6 +20,7 @@ __all__ = [
     "meet_by_hand",
     "planned",
     "queue",
+    "seated",
     "superseded",
 ]
 
@@ -59,6 +60,12 @@ def planned(job: Job, waiting: Sequence[Execution]) -> int:
     return job.runs + sum(has_turn(row) and row.trigger is Trigger.SCHEDULE and row.attempt == 1 for row in waiting)
 
 
+def seated(job: Job, waiting: Sequence[Execution]) -> Job:
+    """A job that was given a next firing; without it, where what waits has the last places among `max_runs`."""
+    most, taken = job.policies.max_runs, planned(job, waiting)
+    return job if most is None or taken == job.runs or taken < most else coming(job, None)
+
+
 def queue(job: Job, instants: Sequence[int], reason: Reason, new_id: Callable[[], str]) -> tuple[Execution, ...]:
     """Rows for these instants that wait for their turn."""
     return tuple([row_of(job, instant, new_id(), reason=reason) for instant in instants]) if instants else ()
@@ -95,7 +102,8 @@ def meet_by_hand(
     if request.due < busy_since:
         return Overlapping(job, moved=(in_line,))
     if job.policies.overlap == "cancel_previous":
-        return Overlapping(job, moved=(in_line, *superseded(queued, now), *_cancelled(running)))
+        moved = (in_line, *superseded(queued, now), *_cancelled(running))
+        return Overlapping(_with_places_of(queued, job, waiting, now), moved=moved)
     if len(queued) < places:
         return Overlapping(job, moved=(in_line,))
     return Overlapping(job, moved=(closed(request, ExecutionStatus.SKIPPED, Reason.OVERLAP, now),))
@@ -131,6 +139,15 @@ def _take_over(
         (*skipped, *queue(job, [last], Reason.QUEUED, new_id)),
         (*superseded(giving_way, now), *_cancelled(running)),
     )
+
+
+def _with_places_of(rows: Sequence[Execution], job: Job, waiting: Sequence[Execution], now: int) -> Job:
+    """The job when these rows, which waited, do not run: had they the last places among `max_runs`, it goes on."""
+    had_places = [row.scheduled for row in rows if row.trigger is Trigger.SCHEDULE]
+    if not had_places or job.next_fire is not None or job.policies.max_runs is None or not job.is_active:
+        return job
+    after = max(now, *had_places)  # the clock may have been set back
+    return seated(coming(job, following(job, after)), [row for row in waiting if row not in rows])
 
 
 def superseded(rows: Sequence[Execution], now: int) -> tuple[Execution, ...]:
