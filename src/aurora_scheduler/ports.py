@@ -187,6 +187,8 @@ class Decision(NamedTuple):
     """Called before it is written; raises where it does not fit."""
     then: Callable[[BaseException | None], object]
     """Called with the error or None once it is committed, in whichever thread."""
+    take: Callable[[], bool] | None = None
+    """Called before it is begun with: False where it is not wanted any more. None: it is in any case."""
 
 
 class Listener(Protocol):

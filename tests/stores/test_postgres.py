@@ -368,13 +368,17 @@ def decide(open_stores, monkeypatch):
     store.own("me")
     with store.transaction():
         store.share()
-    monkeypatch.setattr(store, "savepoint", None)
+    monkeypatch.setattr(store, "commit", None)
     writer = ThreadedWriter(store, lambda notes: None, SystemClock())
 
-    def write(*commits):
+    def write(*commits, and_calls=()):
         answers: list[object] = ["not answered"] * len(commits)
         group = [Decision(commit, None, partial(answers.__setitem__, number)) for number, commit in enumerate(commits)]
-        writer._commit(group)
+        for work in and_calls:
+            writer.write(work)
+        beside = writer._writes.next_group() if and_calls else []
+        assert beside is not None
+        writer._commit([*group, *beside])
         return [type(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
     return store, jobs, write
@@ -410,11 +414,19 @@ def test_where_neither_of_two_fits_both_fail(decide):
 def test_a_record_that_is_there_and_an_attempt_that_is_over_are_told_from_the_others(decide):
     store, jobs, write = decide
     ended = make_execution(1, "job-0", status=ExecutionStatus.SUCCEEDED)
-    store.commit(Commit(job=None, new=(ended,)))
+    store.commit_all([Commit(job=None, new=(ended,))])
     again = replace(ended, id="another")
     answers = write(stepped(jobs[0], moved=(ended,)), stepped(jobs[1], new=(again,)), *map(stepped, jobs[2:]))
     assert answers == [Fenced, AlreadyRecorded, *[None] * 6]
     assert [job.version for job in store.jobs()] == [1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_where_a_call_beside_them_fails_the_decisions_that_fit_are_still_written_together(decide):
+    store, jobs, write = decide
+    old = replace(jobs[0], version=9)
+    answers = write(stepped(old), *map(stepped, jobs[1:]), and_calls=[lambda store: store.insert(jobs[0])])
+    assert answers == [Stale, *[None] * 7]
+    assert [job.version for job in store.jobs()] == [1, *[2] * 7]
 
 
 # Durability -------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from aurora_scheduler.errors import (
 from aurora_scheduler.model import Commit, ExecutionStatus
 from aurora_scheduler.ports import AlreadyRecorded, Decision, Notes, NotYet, Stale, Store, Writer
 from aurora_scheduler.stores import InlineWriter, SqliteStore, ThreadedWriter, writer
+from aurora_scheduler.tickets import Ticket
 from stores.making import insert, make_execution, make_job
 
 pytestmark = pytest.mark.trio
@@ -707,6 +708,20 @@ async def test_of_decisions_that_are_written_together_one_that_does_not_fit_fail
     assert isinstance(errors.pop("checked"), AlreadyRecorded)
     assert set(errors.values()) == {None}
     assert runs == {str(number): int(number != wrong) for number in range(20)}
+
+
+async def test_a_decision_that_is_not_wanted_any_more_is_not_written(path):
+    store, told = SqliteStore(path), []
+    wanted, unwanted = Ticket(), Ticket()
+    assert unwanted.withdraw()
+    async with threaded(store) as at_work:
+        for number, ticket in enumerate([wanted, unwanted]):
+            commit = Commit(job=None, new=(make_execution(number),))
+            at_work.decide([Decision(commit, None, told.append, ticket.take)])
+        rows = await at_work.write(lambda store: store.executions()).wait()
+    assert [row.id for row in rows] == [make_execution(0).id]
+    assert told == [None]
+    assert not wanted.withdraw(), "it has begun"
 
 
 async def test_decisions_that_come_when_it_is_closed_fail_with_its_reason(path):

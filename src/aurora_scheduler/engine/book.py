@@ -40,6 +40,7 @@ from aurora_scheduler.rules import (
     standing,
 )
 from aurora_scheduler.rules.firing import Reason, stepped
+from aurora_scheduler.tickets import Ticket
 
 __all__ = ["TOGETHER", "Book"]
 
@@ -236,18 +237,30 @@ class Book:
 
     async def commit(self, entry: Entry, commit: Commit) -> None:
         """Write a decision and bring it into the book. Raises `Refused` where it does not fit, or `StoreError`."""
-        await self.writer.write(partial(_commit, commit=commit, now=self.clock.now())).wait()
+        ticket: Ticket[None] = Ticket()
+
+        def tell(error: BaseException | None) -> None:
+            if error is None:
+                ticket.answer(None)
+            else:
+                ticket.fail(error)
+
+        check = partial(_check, commit=commit, now=self.clock.now()) if _accepts(commit) else self._check_of(commit)
+        self.writer.decide([Decision(commit, check, tell, ticket.take)])
+        await ticket.wait()
         self.apply(entry, commit)
 
     def hand_in(self, commit: Commit, then: Callable[..., object], *args: Any) -> None:
         """Have a decision written; then `then(*args, error)` is called here, with None for the error if all is well."""
-        check = None
-        for row in commit.new:
-            if row.count > 1:
-                check = partial(_check, commit=commit, now=self.clock.now())
         if not self._outbox:
             self.mailbox.put_last(self._send)
-        self._outbox.append(Decision(commit, check, partial(self.mailbox.put, then, *args)))
+        self._outbox.append(Decision(commit, self._check_of(commit), partial(self.mailbox.put, then, *args)))
+
+    def _check_of(self, commit: Commit) -> Callable[[Store], object] | None:
+        for row in commit.new:
+            if row.count > 1:
+                return partial(_check, commit=commit, now=self.clock.now())
+        return None
 
     def _send(self) -> None:
         # All that was decided in the same instant, so that it is written together.
@@ -433,12 +446,9 @@ class Book:
         await self._idle.wait()
 
 
-def _commit(store: Store, commit: Commit, now: int) -> None:
-    """Write a decision."""
-    _check(store, commit, now)
-    store.commit(commit, is_known=True)
-    if commit.job is not None and commit.change is not None and commit.change.kind is ChangeKind.RESOLVED:
-        store.accept(commit.job)
+def _accepts(commit: Commit) -> bool:
+    """Whether it says that a callback is there again."""
+    return commit.job is not None and commit.change is not None and commit.change.kind is ChangeKind.RESOLVED
 
 
 def _check(store: Store, commit: Commit, now: int) -> None:
@@ -449,3 +459,5 @@ def _check(store: Store, commit: Commit, now: int) -> None:
             records = store.recorded(job, row.scheduled, row.last_scheduled)
             if standing(job, records, row.scheduled, now):
                 raise AlreadyRecorded(row.id)
+    if job is not None and _accepts(commit):
+        store.accept(job)

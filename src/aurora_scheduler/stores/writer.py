@@ -2,8 +2,8 @@
 
 Whatever is queued when the writer comes round is committed in one transaction, so that the cost of making a commit
 durable is shared. Each piece of work has a ticket of its own: its caller hears of its own success or error, after the
-commit and never before. Where one fails, all of it is taken back and done again, each under a savepoint, so that it
-fails alone: work is done once or again, and must not mind. Work that raises `NotYet` is done again when it is time.
+commit and never before. Where one fails, all of it is taken back and done again, in parts, so that it fails alone: work
+is done once or again, and must not mind. Work that raises `NotYet` is done again when it is time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -164,8 +164,7 @@ class _Queue:
                 self._pieces.put(None)  # the end, for the next round
                 break
             group += pieces
-        # To begin with one is to take its ticket; what was taken back is left out, as a decision never is.
-        return [piece for piece in group if isinstance(piece, Decision) or piece.ticket.take()]
+        return [piece for piece in group if _is_wanted(piece)]
 
 
 class ThreadedWriter:
@@ -254,18 +253,11 @@ class ThreadedWriter:
             self.closed.answer(None)
 
     def _commit(self, group: list[_Piece]) -> None:
-        """Do a group in one transaction: plainly, as long as nothing of it fails; else each piece under a savepoint.
+        """Do a group in one transaction: plainly, as long as nothing of it fails; else in parts that fail alone.
 
-        Decisions of which it is known that they do not fit fail, and the others are done as before: to do each for
-        itself takes so long that the next ones do not fit, either. Where even savepoints fail, since one piece has
-        spoiled the transaction for the others, each is done in its own.
+        Where even that fails, since one piece has spoiled the transaction for the others, each is done in its own.
         """
         error = self._transact(group, _do_all, alone=len(group) == 1)
-        while isinstance(error, Refused) and (refused := _refused(group, error.keys)):
-            for number in refused:
-                _fail(group[number], error)
-            group = [piece for number, piece in enumerate(group) if number not in refused]
-            error = self._transact(group, _do_all, alone=len(group) == 1) if group else None
         if error is None or self._transact(group, _do_apart, alone=False) is None:
             return
         for piece in group:
@@ -328,18 +320,41 @@ def _close(store: Store) -> None:
         _log.exception("closing the database failed; what was committed is safe")
 
 
+def _is_wanted(piece: _Piece) -> bool:
+    """Begin with it: to take its ticket is to begin. Not with what was taken back."""
+    take = piece.take if isinstance(piece, Decision) else piece.ticket.take
+    return take is None or take()
+
+
+def _in_parts(group: list[_Piece]) -> Iterator[list[Decision] | _Piece]:
+    """Decisions that follow on each other, and whatever is not to be written together with others."""
+    decisions: list[Decision] = []
+    for piece in group:
+        if isinstance(piece, Decision) and piece.check is None:
+            decisions.append(piece)
+            continue
+        if decisions:
+            yield decisions
+            decisions = []
+        yield piece
+    if decisions:
+        yield decisions
+
+
 def _do_all(store: Store, group: list[_Piece]) -> list[_Answer]:
     """Do a group; how to answer it once the transaction is committed."""
     answers: list[_Answer] = []
-    together: list[Decision] = []
-    for piece in group:
-        if isinstance(piece, Decision) and piece.check is None:
-            together.append(piece)
-            continue
-        answers += _do_together(store, together)
-        together = []
-        answers.append(_do(store, piece))
-    return answers + _do_together(store, together)
+    for part in _in_parts(group):
+        answers += _do_together(store, part) if isinstance(part, list) else [_do(store, part)]
+    return answers
+
+
+def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
+    """The same, under savepoints: what fails fails alone, and its error is the answer."""
+    answers: list[_Answer] = []
+    for part in _in_parts(group):
+        answers += _do_those_that_fit(store, part) if isinstance(part, list) else [_do_alone(store, part)]
+    return answers
 
 
 def _do_together(store: Store, decisions: list[Decision]) -> list[_Answer]:
@@ -349,29 +364,23 @@ def _do_together(store: Store, decisions: list[Decision]) -> list[_Answer]:
     return [partial(_tell_all, decisions)]
 
 
-def _tell_all(decisions: list[Decision]) -> None:
-    for each in decisions:
-        each.then(None)
+def _do_those_that_fit(store: Store, decisions: list[Decision]) -> list[_Answer]:
+    """Those of which it is known that they do not fit fail, and the others are written together.
 
-
-def _refused(group: list[_Piece], keys: frozenset[str]) -> set[int]:
-    """Which decisions of the group are about these jobs or executions; where several are about one, not the first."""
-    about = dict[str, list[int]]()
-    for number, piece in enumerate(group if keys else ()):
-        if isinstance(piece, Decision):
-            for key in keys & _keys(piece.commit):
-                about.setdefault(key, []).append(number)
-    return {number for numbers in about.values() for number in numbers[1:] or numbers}
-
-
-def _keys(commit: Commit) -> set[str]:
-    job_ids = [] if commit.job is None else [commit.job.id]
-    return {*job_ids, *(row.id for row in commit.moved), *(row.id for row in commit.new)}
-
-
-def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
-    """The same, each under a savepoint: what fails fails alone, and its error is the answer."""
-    return [_do_alone(store, piece) for piece in group]
+    To do each for itself takes so long, while all others wait, that ever more of what comes next does not fit.
+    """
+    answers: list[_Answer] = []
+    while len(decisions) > 1:
+        try:
+            with store.savepoint():
+                return answers + _do_together(store, decisions)
+        except Refused as error:
+            refused = _refused(decisions, error.keys)
+            if not refused:
+                break
+            answers += [partial(_fail, decisions[number], error) for number in sorted(refused)]
+            decisions = [each for number, each in enumerate(decisions) if number not in refused]
+    return answers + [_do_alone(store, each) for each in decisions]
 
 
 def _do_alone(store: Store, piece: _Piece) -> _Answer:
@@ -382,6 +391,25 @@ def _do_alone(store: Store, piece: _Piece) -> _Answer:
         raise
     except BaseException as error:  # whatever it is, its caller hears of it, and the others' work goes on
         return partial(_fail, piece, error)
+
+
+def _tell_all(decisions: list[Decision]) -> None:
+    for each in decisions:
+        each.then(None)
+
+
+def _refused(decisions: list[Decision], keys: frozenset[str]) -> set[int]:
+    """Which decisions are about these jobs or executions; where several are about one, not the first."""
+    about = dict[str, list[int]]()
+    for number, decision in enumerate(decisions if keys else ()):
+        for key in keys & _keys(decision.commit):
+            about.setdefault(key, []).append(number)
+    return {number for numbers in about.values() for number in numbers[1:] or numbers}
+
+
+def _keys(commit: Commit) -> set[str]:
+    job_ids = [] if commit.job is None else [commit.job.id]
+    return {*job_ids, *(row.id for row in commit.moved), *(row.id for row in commit.new)}
 
 
 class InlineWriter:
@@ -408,6 +436,8 @@ class InlineWriter:
     def decide(self, decisions: Sequence[Decision]) -> None:
         """Write decisions of the engine's, each in a transaction of its own, now."""
         for decision in decisions:
+            if not _is_wanted(decision):
+                continue
             ticket = self.write(partial(_do, piece=decision))
             if not ticket.on_answer(partial(_tell, decision, ticket)):
                 _tell(decision, ticket)
