@@ -46,7 +46,8 @@ def find_python(version: str) -> bool:
 
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-#: Coverage is counted on one interpreter, the newest; it would say the same on the others, at twice the time.
+#: Coverage is counted on one interpreter, the newest; it would say the same on the others, at twice the time. What is
+#: marked as lengthy runs on it only, too.
 MEASURED = [version for version in PYTHONS if find_python(version)][-1:]
 #: Benchmarks that run only by name.
 ASKED_FOR = ["soak"]
@@ -75,7 +76,7 @@ def tests(session: nox.Session) -> None:
     """The test suite, run on the built wheel. `nox -s tests-3.13 -- -k cron -x` passes the rest on to pytest."""
     session.install(".", *group("tests"))
     if session.posargs or session.python not in MEASURED:
-        session.run("pytest", *(session.posargs or SIDE_BY_SIDE))
+        session.run("pytest", *(session.posargs or [*SIDE_BY_SIDE, "-m", "not lengthy"]))
         return
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *SIDE_BY_SIDE)

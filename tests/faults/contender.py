@@ -1,7 +1,8 @@
 """One of several processes on a file: whichever is the owner fires jobs that come due every tenth of a second.
 
-Told by its environment: CONTEST_DATABASE, CONTEST_JOURNAL, CONTEST_ANCHOR; and CONTEST_JOBS, where they are more than
-ten. It stops on SIGTERM.
+Told by its environment: CONTEST_DATABASE, CONTEST_JOURNAL, CONTEST_ANCHOR; CONTEST_JOBS, where they are more than ten;
+CONTEST_PERIODS, where not all come due every second; and CONTEST_SKEW, a file that says by how much its clock is wrong.
+It stops on SIGTERM.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from aurora_scheduler import CronService
+from aurora_scheduler import CronService, StoreUnavailableError, runtime
 from faults.journal import Journal
+from faults.skewed import SkewedClock
 
-__all__ = ["JOBS", "PERIOD", "fire", "job_ids", "main"]
+__all__ = ["JOBS", "PERIOD", "fire", "job_ids", "main", "periods_of"]
 
 #: In microseconds; the jobs come due one after the other.
 PERIOD = 1_000_000
@@ -25,6 +28,11 @@ PERIOD = 1_000_000
 def job_ids(count: int) -> tuple[str, ...]:
     """What is lost of the second half is not run again."""
     return tuple(f"{way}-{number}" for way in ("at_least_once", "at_most_once") for number in range(count // 2))
+
+
+def periods_of(count: int, most: int) -> dict[str, int]:
+    """The jobs, and how many microseconds lie between their instants: one second, two, and so on up to the most."""
+    return {job_id: (number % most + 1) * PERIOD for number, job_id in enumerate(job_ids(count))}
 
 
 JOBS = job_ids(10)
@@ -49,23 +57,34 @@ def main() -> None:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     anchor = _EPOCH + timedelta(microseconds=int(os.environ["CONTEST_ANCHOR"]))
-    with CronService(os.environ["CONTEST_DATABASE"], timezone="UTC", keep_executions=1_000_000) as cron:
-        jobs = job_ids(int(os.environ.get("CONTEST_JOBS", "10")))
-        for number, job_id in enumerate(jobs):
-            cron.schedule_relative(
-                name=job_id,
-                job_id=job_id,
-                if_exists="keep",
-                relative_time="every 1 second",
-                start_at=anchor + number * timedelta(microseconds=PERIOD) / len(jobs),
-                callback=fire,
-                delivery=job_id.partition("-")[0],
-            )
-        _journal.note("up")
-        while not asked:
-            time.sleep(0.05)
-        _journal.note("stopping")
-    _journal.note("stopped")
+    if "CONTEST_SKEW" in os.environ:  # the journal keeps true time
+        runtime.SystemClock = SkewedClock  # type: ignore[misc, attr-defined]
+    while not asked:
+        with suppress(StoreUnavailableError):  # when it is begun the server may be away
+            with CronService(os.environ["CONTEST_DATABASE"], timezone="UTC", keep_executions=1_000_000) as cron:
+                _make_jobs(cron, anchor)
+                _journal.note("up")
+                while not asked:
+                    time.sleep(0.05)
+                _journal.note("stopping")
+            _journal.note("stopped")
+        time.sleep(0.05)
+
+
+def _make_jobs(cron: CronService, anchor: datetime) -> None:
+    jobs = periods_of(int(os.environ.get("CONTEST_JOBS", "10")), int(os.environ.get("CONTEST_PERIODS", "1")))
+    if cron.get_job(list(jobs)[-1]) is not None:
+        return
+    for number, (job_id, period) in enumerate(jobs.items()):
+        cron.schedule_relative(
+            name=job_id,
+            job_id=job_id,
+            if_exists="keep",
+            relative_time=f"every {period // PERIOD} seconds",
+            start_at=anchor + number * timedelta(microseconds=PERIOD) / len(jobs),
+            callback=fire,
+            delivery=job_id.partition("-")[0],
+        )
 
 
 if __name__ == "__main__":

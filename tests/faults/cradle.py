@@ -15,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["Cradle"]
@@ -56,7 +57,8 @@ class Cradle:
     def send(self, number: signal.Signals) -> None:
         """A signal for the victim, if it lives."""
         if self._pid is not None:
-            os.kill(self._pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and that was not asked for yet
+                os.kill(self._pid, number)
 
     def close(self) -> None:
         """Kill what there is."""

@@ -13,12 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import aurora_scheduler
-from faults.contender import PERIOD, job_ids
+from faults.contender import job_ids, periods_of
 from faults.cradle import Cradle
 from faults.journal import Growing, Journal, Line
-from faults.recorded import Row, check_firings, rows_of
+from faults.recorded import Row, check_firings, rows_by_job
 from support import cluster
 from support.proxy import Proxy
 
@@ -37,6 +38,7 @@ class Member:
     proxy: Proxy
     said: Path
     pid: int = 0
+    told: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,18 +50,21 @@ class Fleet:
     seed: int
     size: int = 3
     jobs: int = 60
+    periods: int = 1
+    """In seconds: the longest that a job has."""
     recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By what was done: how many seconds later the last job of that process was fired again, by whomever."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         self._births = 0
+        self._rows: dict[str, list[Row]] = {}
         self._anchor = _now() // SECOND * SECOND + 3 * SECOND
         self._journal = Journal(self.directory / "journal.txt")
         self._growing = Growing(self.directory / "journal.txt")
         self.members: list[Member] = []
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         for _ in range(self.size):
             member = Member(Cradle(_SOURCE), Proxy(self.server.url), Path())
             self.members.append(member)
@@ -139,19 +144,22 @@ class Fleet:
             code = member.cradle.ended(_DEADLINE)
             assert code == 0, f"it ended with {code}: {member.said.read_text()}"
             assert "Traceback" not in member.said.read_text(), member.said.read_text()
+        for member in self.members:
+            member.proxy.cut()  # what the server has not noticed is over
         cluster.copy_tables(self.server.url, self.directory / "jobs.db")
 
     # -- what came of it ----------------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
         """All that is recorded, in the end."""
-        return [row for job_id in job_ids(self.jobs) for row in rows_of(self.directory / "jobs.db", job_id)]
+        return [row for its in self._by_job().values() for row in its]
 
     def check(self) -> None:
         """Each instant of each job is in exactly one firing record; effects agree with them."""
-        for job_id in job_ids(self.jobs):
-            its = rows_of(self.directory / "jobs.db", job_id)
-            check_firings(its, PERIOD)
+        by_job = self._by_job()
+        for job_id, period in periods_of(self.jobs, self.periods).items():
+            its = by_job[job_id]
+            check_firings(its, period)
             again = [row for row in its if row.attempt > 1]
             assert not (job_id.startswith("at_most_once") and again), f"it is run again, and must not be: {again}"
             unended = [row for row in its if row.status in ("running", "waiting", "cancelling")]
@@ -188,6 +196,10 @@ class Fleet:
             told[f"{how}: until all its jobs fire"] = f"{statistics.median(took):.2f} s, at most {max(took):.2f}"
         return told
 
+    def _by_job(self) -> dict[str, list[Row]]:
+        self._rows = self._rows or rows_by_job(self.directory / "jobs.db")
+        return self._rows
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _bear(self, member: Member) -> None:
@@ -198,6 +210,8 @@ class Fleet:
             "CONTEST_JOURNAL": str(self.directory / "journal.txt"),
             "CONTEST_ANCHOR": str(self._anchor),
             "CONTEST_JOBS": str(self.jobs),
+            "CONTEST_PERIODS": str(self.periods),
+            **member.told,
         }
         member.pid = member.cradle.bear(told, self.directory, member.said, "faults.contender")
 
@@ -215,7 +229,7 @@ class Fleet:
 
     def _is_spread(self) -> bool:
         """Whether each has fired something lately, and all jobs were fired."""
-        lately = self._lately(_now() - 2 * SECOND)
+        lately = self._lately(_now() - (self.periods + 1) * SECOND)
         everyone = {member.pid for member in self.members}
         return everyone == {line.pid for line in lately} and len({line["job"] for line in lately}) == self.jobs
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-__all__ = ["Row", "check_effects", "check_every_instant_once", "check_firings", "is_sound", "rows_of"]
+__all__ = ["Row", "check_effects", "check_every_instant_once", "check_firings", "is_sound", "rows_by_job", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ def rows_of(path: Path, job_id: str, trigger: str = "schedule") -> list[Row]:
             (job_id, trigger),
         ).fetchall()
     return [Row(*values) for values in found]
+
+
+def rows_by_job(path: Path) -> dict[str, list[Row]]:
+    """The records of all jobs' firings, each in the order of its instants, in one reading."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as sql:
+        found = sql.execute(
+            "SELECT job_id, id, scheduled, last_scheduled, count, attempt, status, started, finished, owner"
+            " FROM aurora_executions WHERE \"trigger\" = 'schedule' ORDER BY job_id, scheduled, attempt"
+        )
+        return {job_id: [Row(*values) for _, *values in its] for job_id, its in groupby(found, lambda row: str(row[0]))}
 
 
 def check_every_instant_once(rows: list[Row], period: int) -> None:

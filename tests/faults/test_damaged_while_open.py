@@ -44,6 +44,7 @@ def asked(call: Callable[[], Any]) -> str:
     return ""
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("way", WAYS)
 def test_it_goes_on_or_stops_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str):
     database = tmp_path / "jobs.db"

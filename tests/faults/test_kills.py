@@ -72,6 +72,7 @@ def _side_by_side(calls: Iterable[Callable[[], None]]) -> None:
             future.result()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_a_kill_at_each_named_point_breaks_no_promise(turn: int, delivery: str, tmp_path: Path, settle: Settle):
     def live_and_die(life: Life, chance: random.Random, points: tuple[str, ...]) -> None:

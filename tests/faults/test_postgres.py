@@ -5,8 +5,10 @@ Quick by default; with HYPOTHESIS_PROFILE=thorough, or FAULTS_ROUNDS, ten times 
 
 from __future__ import annotations
 
+import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +19,11 @@ from aurora_scheduler import CronService
 from faults.callbacks import work
 from faults.fleet import Fleet
 from faults.killing import Life
+from faults.ordeal import Ordeal
 from faults.settings import PATIENCE, ROUNDS, SEED
 from support.cluster import Server
+
+pytestmark = pytest.mark.lengthy
 
 Settle = Callable[..., None]
 Tell = Callable[[str, dict[str, object]], None]
@@ -68,6 +73,23 @@ def test_what_happens_to_one_process_is_made_good_by_the_others(server: Server, 
         fleet.end()
         tell("three processes that share sixty jobs", fleet.figures())
         fleet.check()
+    for how, within in WITHIN.items():
+        late = [took for took in fleet.recoveries[how] if took > within + PATIENCE]
+        assert not late, f"more than {within} s after a process was {how}: {late}"
+
+
+def test_whatever_happens_to_whomever_while_others_are_not_well_no_firing_is_lost(
+    server: Server, tmp_path: Path, tell: Tell
+):
+    minutes = float(os.environ.get("FAULTS_MINUTES", "10" if ROUNDS > 1 else "1"))
+    jobs = 1000 if minutes > 1 else 200  # beside other tests
+    with Ordeal(tmp_path, server, SEED, jobs=jobs) as fleet:
+        fleet.last_for(minutes * 60)
+        fleet.end()
+        tell(f"{minutes:g} minutes of five processes that share {jobs} jobs", fleet.figures())
+        tell("what was done to them", dict(Counter(fleet.done)))
+        fleet.check()
+        assert not fleet.complaints
     for how, within in WITHIN.items():
         late = [took for took in fleet.recoveries[how] if took > within + PATIENCE]
         assert not late, f"more than {within} s after a process was {how}: {late}"

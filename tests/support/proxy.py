@@ -7,7 +7,10 @@ import select
 import socket
 import struct
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +40,10 @@ class Proxy:
         self.is_shut = False
         #: Whether nothing is passed on, and nobody told.
         self.is_silent = False
+        #: After how many seconds what is heard is passed on.
+        self.delay = 0.0
+        #: What is to be passed on late: when, and to whom.
+        self._late: deque[tuple[float, socket.socket, bytes]] = deque()
         #: Called with what a client says that commits, instead of passing it on.
         self._on_commit: Callable[[bytes, socket.socket, socket.socket], None] | None = None
         self._is_over = False
@@ -98,7 +105,8 @@ class Proxy:
             while not self._calls.empty():
                 self._calls.get()()
             ends = {} if self.is_silent else _ways(self._pairs)
-            ready, _, _ = select.select([self._listener, self._woken, *ends], [], [], 0.05)
+            self._pass_on_late()
+            ready, _, _ = select.select([self._listener, self._woken, *ends], [], [], 0.01 if self._late else 0.05)
             for each in ready:
                 if each is self._listener:
                     self._let_in()
@@ -109,6 +117,7 @@ class Proxy:
 
     def _let_in(self) -> None:
         client, _ = self._listener.accept()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as both ends have it
         if self.is_shut:
             _reset(client)
             return
@@ -122,7 +131,9 @@ class Proxy:
     def _server(self) -> socket.socket:
         host, port = str(self._target.get("host") or "localhost"), str(self._target.get("port") or 5432)
         if not host.startswith("/"):
-            return socket.create_connection((host, int(port)))
+            server = socket.create_connection((host, int(port)))
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return server
         server = socket.socket(socket.AF_UNIX)
         try:
             server.connect(str(Path(host, f".s.PGSQL.{port}")))
@@ -136,12 +147,21 @@ class Proxy:
             said = source.recv(_MUCH)
             if is_client and b"COMMIT" in said and self._on_commit is not None:
                 self._on_commit(said, source, sink)
+            elif said and (self.delay or self._late):
+                self._late.append((time.monotonic() + self.delay, sink, said))
             elif said:
                 sink.sendall(said)
             else:
                 self._end(source, sink)
         except OSError:
             self._end(source, sink)
+
+    def _pass_on_late(self) -> None:
+        while self._late and not self.is_silent and self._late[0][0] <= time.monotonic():
+            _, sink, said = self._late.popleft()
+            with suppress(OSError):  # its reader is told when it is gone
+                if sink.fileno() >= 0:
+                    sink.sendall(said)
 
     def _end(self, source: socket.socket, sink: socket.socket) -> None:
         self._pairs = [pair for pair in self._pairs if source not in pair]
