@@ -272,7 +272,10 @@ class Store(Protocol):
         ...
 
     def concerns(self, number: int) -> bool:
-        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take."""
+        """Whether, after that change, there was one of a job that no other process holds, or a job is there to take.
+
+        Or somebody has begun to listen to what is written here.
+        """
         ...
 
     def release(self, job_ids: Sequence[str] | None) -> list[str]:

@@ -16,6 +16,7 @@ from aurora_scheduler import (
     JobEvent,
     OptionError,
     SchedulerManager,
+    StoreUnavailableError,
 )
 from facades import callbacks
 
@@ -219,6 +220,26 @@ async def test_who_hears_goes_on_when_the_connection_was_lost(url):
         assert await until_heard(events, "far", "created") == ["created"]
 
 
+# A server that does not let us in ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_lets_nobody_in_for_a_while_is_waited_for(url):
+    own = psycopg.conninfo.conninfo_to_dict(url)
+    name = own.pop("dbname")
+    with CronService(url) as cron, psycopg.connect(**own, dbname="postgres", autocommit=True) as sql:
+        make(cron, "job")
+        sql.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        sql.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        sql.execute(f"ALTER DATABASE {name} RENAME TO {name}_away".encode())  # there is none of this name now
+        eventually(lambda: cron.health().status == "degraded" and "does not exist" in cron.health().store)
+        with pytest.raises(StoreUnavailableError, match="does not exist"):
+            cron.get_all_jobs()
+        sql.execute(f"ALTER DATABASE {name}_away RENAME TO {name}".encode())
+        sql.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        eventually(lambda: cron.health().status == "ok")
+        assert [job.id for job in cron.get_all_jobs()] == ["job"]
+
+
 # What only some can fire ------------------------------------------------------------------------------------------
 
 
@@ -238,6 +259,28 @@ def test_a_callback_that_one_process_cannot_call_is_called_by_the_other(url):
         assert "facades.test_nodes" in jobs[0].status_reason
         with CronService(url):
             eventually(lambda: not narrow.get_all_jobs("unresolved"))
+
+
+def test_a_paused_job_that_is_run_by_hand_runs_where_its_callback_can_be_called(url):
+    with CronService(url) as cron:
+        for number in range(6):
+            make(cron, f"job {number}")
+            cron.pause_job(f"job {number}")
+    with CronService(url, allow_callbacks=["facades.callbacks.*"]) as narrow, CronService(url) as wide:
+        for number in range(6):
+            narrow.run_job(f"job {number}")
+        eventually(lambda: all(not_open(wide, f"job {number}") for number in range(6)))
+        assert {wide.get_executions(f"job {number}")[0].status for number in range(6)} == {"succeeded"}
+    with CronService(url, allow_callbacks=["facades.callbacks.*"]) as narrow:
+        narrow.run_job("job 0")
+        eventually(lambda: not_open(narrow, "job 0"))
+        run = narrow.get_executions("job 0")[0]
+        assert run.status == "failed"
+        assert "not allowed" in run.error
+
+
+def not_open(cron, job_id):
+    return all(run.status not in ("waiting", "running") for run in cron.get_executions(job_id))
 
 
 def test_a_job_with_a_tag_is_fired_by_a_process_with_that_tag(url):

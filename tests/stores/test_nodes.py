@@ -462,6 +462,23 @@ def test_of_a_firing_nobody_else_hears(nodes, jobs, said, listener):
     assert not ready
 
 
+def test_that_somebody_begins_to_listen_to_all_concerns_who_tells_nobody(nodes, listener):
+    store = nodes("one")
+    share(store)
+    is_heard(listener)
+    reader = store.reader()
+    reader.open()
+    assert not reader.concerns(store.last_change())
+    news = nodes("two").news()
+    news.open()
+    assert is_heard(listener)
+    assert reader.concerns(store.last_change())
+    share(store)
+    assert not reader.concerns(store.last_change()), "it knows"
+    news.close()
+    reader.close()
+
+
 def test_a_listener_whose_connection_is_lost_says_so_and_may_begin_anew(nodes, listener, said):
     said("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     for _ in range(2):  # its last words, and then its end

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import trio
 
-from aurora_scheduler.engine.patience import AWAY
+from aurora_scheduler.errors import StoreError
 from aurora_scheduler.logs import logger
 from aurora_scheduler.ports import Listener, Writer
 
@@ -41,7 +41,7 @@ class Hints:
         while listener is not None:
             try:
                 await self._listen(listener)
-            except AWAY as error:
+            except StoreError as error:
                 _log.info("what others change is not heard of at once: %s", error)
             await trio.sleep(_AGAIN)
 

@@ -63,7 +63,7 @@ async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
     entry.begin_deciding()
     job = entry.job
     try:
-        if job.is_active and not book.callbacks.can_call(job):
+        if (job.is_active or entry.waiting) and not book.callbacks.can_call(job):
             await book.callbacks.prepare(job)
         if not in_full and book.is_plainly_due(entry):
             return None
@@ -72,6 +72,8 @@ async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
         if isinstance(error, CallbackError) and await leave_to_others(book, job):
             _log.info("job %r is left to other processes: %s", job.name, error, extra={"job_id": job.id})
             return Rest()
+        if isinstance(error, CallbackError) and not job.is_active:  # what was asked for by hand fails by it
+            return book.decide(entry)
         _log.error("job %r cannot run here: %s", job.name, error, extra={"job_id": job.id})
         commit = unresolved(job, str(error), book.clock.now())
         return Rest() if commit is None else Record(commit)

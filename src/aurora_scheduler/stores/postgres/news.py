@@ -1,7 +1,8 @@
 """What a process tells the others of what it writes, while somebody listens: the keys of rows, in notifications.
 
-Who listens has a lock that goes with his connection; who writes looks for it every second, and tells nobody where there
-is none. One that has missed something, as its connection was lost, does not hear of it later.
+Who listens has a lock that goes with his connection; who writes looks for it every second, and when somebody begins,
+and tells nobody where there is none. One that has missed something, as its connection was lost, does not hear of it
+later.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from aurora_scheduler.model import Change, Execution
 from aurora_scheduler.ports import Notes
 from aurora_scheduler.stores.damaged import RowReader
 from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.listening import NOTIFY
 from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS
 
@@ -35,6 +37,7 @@ def begin_to_hear(sql: Connection) -> None:
     """Listen, and have that known."""
     ((channel, _),) = sql.find(f"SELECT {_CHANNEL}, pg_advisory_lock_shared({_LOCK}, {_KEY}::int)::text")
     sql.do(f"LISTEN {channel}")
+    sql.do(NOTIFY)
 
 
 def tell_news(sql: Connection, notes: Notes) -> None:

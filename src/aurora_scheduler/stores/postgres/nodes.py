@@ -74,6 +74,12 @@ def firing(sql: Connection) -> list[frozenset[str]]:
     return [frozenset(tags) for (tags,) in sql.find(_FIRING)]
 
 
+def _listens(sql: Connection) -> bool:
+    """Whether somebody listens to what is written."""
+    ((listens,),) = sql.find(f"SELECT {IS_HEARD}")
+    return bool(listens)
+
+
 def _free_orphaned(sql: Connection) -> None:
     gone = [holder for (holder,) in sql.find(_HOLDERS_GONE)]
     if gone:
@@ -146,8 +152,13 @@ class Node:
         return [*busy, *taken], surplus
 
     def concerns(self, sql: Connection, number: int) -> bool:
-        """Whether, after that change, there was one of a job that no other node holds, or a job is there to take."""
-        return self.id is not None and concerns(sql, self.id, self.tags, number)
+        """Whether, after that change, there was one of a job that no other node holds, or a job is there to take.
+
+        Or somebody has begun to listen to what it writes.
+        """
+        if self.id is None:
+            return False
+        return concerns(sql, self.id, self.tags, number) or (not self.is_heard and _listens(sql))
 
     def release(self, sql: Connection, job_ids: Sequence[str] | None) -> list[str]:
         """Leave these jobs to others, as far as nothing of them runs or waits; or all of which nothing runs: which."""
