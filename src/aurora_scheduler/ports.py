@@ -5,7 +5,7 @@ The engine and the stores see only these protocols, never each other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
@@ -129,11 +129,20 @@ class Notes:
     """The numbers of changes that the engine here made itself."""
     numbers: list[int] = field(default_factory=list)
     """The numbers of all changes, in order; where others are told of them."""
+    must_last: bool = False
+    """Whether some of it must not be taken back by a power cut."""
 
     @property
     def ended(self) -> list[Execution]:
         """The rows that became final."""
         return [row for row in self.rows if row.status.is_final]
+
+    def note(self, commits: Iterable[Commit]) -> None:
+        """These were written."""
+        for commit in commits:
+            self.must_last = self.must_last or commit.must_last
+            self.rows += commit.moved
+            self.rows += commit.new
 
     def add(self, others: Notes) -> None:
         """And these, of a part of the transaction."""
@@ -142,6 +151,7 @@ class Notes:
         self.changes += others.changes
         self.known |= others.known
         self.numbers += others.numbers
+        self.must_last = self.must_last or others.must_last
 
 
 class Refused(Exception):
@@ -309,6 +319,10 @@ class Store(Protocol):
 
         Raises `Refused` where one does not fit; what was written before that is to be taken back.
         """
+        ...
+
+    def commit_alone(self, commits: Sequence[Commit]) -> None:
+        """As `commit_all`, in a transaction of their own."""
         ...
 
     def insert(self, job: Job) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aurora_scheduler.model import Change, ChangeKind, Commit, ExecutionStatus
 from aurora_scheduler.ports import AlreadyRecorded, Fenced, Snapshot, Stale
 from aurora_scheduler.stores import SqliteStore
+from aurora_scheduler.stores.postgres import PostgresStore
 from stores.making import NOW, OWNER, add, insert, make_execution, make_job, snapshots
 
 
@@ -52,13 +53,24 @@ def everything(store):
     return store.jobs(), store.executions(limit=10_000), changes, snapshots(store)
 
 
-def write_all(store, commits):
+def in_a_transaction(store, commits):
     with store.transaction():
         store.commit_all(commits)
 
 
+def alone(store, commits):
+    if isinstance(store, PostgresStore):
+        store._node.is_heard = False  # else it is told what was written, and that takes a transaction
+    store.commit_alone(commits)
+
+
+@pytest.fixture(params=[in_a_transaction, alone], ids=["in a transaction", "alone"])
+def write_all(request):
+    return request.param
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 65, 1024, 1100])
-def test_many_at_once_leave_what_one_after_the_other_leaves(store, other, count):
+def test_many_at_once_leave_what_one_after_the_other_leaves(store, other, write_all, count):
     jobs = jobs_of(count)
     claims = claims_of(jobs)
     for each in (store, other):
@@ -71,7 +83,7 @@ def test_many_at_once_leave_what_one_after_the_other_leaves(store, other, count)
         assert everything(store) == everything(other)
 
 
-def test_they_are_known_to_who_decided_them_and_are_not_told_as_news(store):
+def test_they_are_known_to_who_decided_them_and_are_not_told_as_news(store, write_all):
     jobs = jobs_of(10)
     insert(store, *jobs)
     number, _ = store.changes_since(0)
@@ -84,7 +96,7 @@ def test_they_are_known_to_who_decided_them_and_are_not_told_as_news(store):
 
 @pytest.mark.parametrize("place", [0, 4, 9])
 @pytest.mark.parametrize("wrong", [Stale, Fenced, AlreadyRecorded])
-def test_where_one_does_not_fit_all_are_refused_and_nothing_stands(store, wrong, place):
+def test_where_one_does_not_fit_all_are_refused_and_nothing_stands(store, write_all, wrong, place):
     jobs = jobs_of(10)
     insert(store, *jobs)
     claims = claims_of(jobs)
@@ -102,6 +114,39 @@ def test_where_one_does_not_fit_all_are_refused_and_nothing_stands(store, wrong,
     with pytest.raises(wrong):
         write_all(store, commits)
     assert everything(store) == before
+
+
+TEXTS = [
+    "",
+    "'",
+    '"',
+    "\\",
+    "a\0b\1",
+    "{}",
+    "NULL",
+    "a,b",
+    " ",
+    "%s",
+    "$1",
+    "'); DROP TABLE x; --",
+    "E'\\x41'",
+    "é😀\n",
+]
+
+
+def test_texts_are_stored_as_they_are_whatever_is_in_them(store, other, write_all):
+    claims = claims_of(jobs_of(len(TEXTS)))
+    for each in (store, other):
+        insert(each, *jobs_of(len(TEXTS)))
+        in_a_transaction(each, claims)
+    commits = [
+        replace(commit, moved=(replace(commit.moved[0], error=text, traceback=text, result={text: text}),))
+        for commit, text in zip(ends_of(claims), TEXTS, strict=True)
+    ]
+    write_all(store, commits)
+    write_all(other, commits)
+    assert everything(store) == everything(other)
+    assert [row.error for row in reversed(store.executions())] == TEXTS
 
 
 def test_ids_that_were_heard_of_are_those_of_jobs_and_of_history(store):

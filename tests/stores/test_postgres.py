@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 
 import psycopg
 import pytest
 import trio
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from aurora_scheduler.clock import SystemClock
 from aurora_scheduler.errors import (
@@ -19,14 +22,26 @@ from aurora_scheduler.errors import (
     StoreUnavailableError,
 )
 from aurora_scheduler.model import Commit, ExecutionStatus
-from aurora_scheduler.ports import AlreadyRecorded, Decision, Fenced, InDoubt, Stale
+from aurora_scheduler.ports import AlreadyRecorded, Decision, Fenced, InDoubt, Notes, Stale
 from aurora_scheduler.stores import ThreadedWriter, examine
 from aurora_scheduler.stores.postgres import PostgresStore, schema
+from aurora_scheduler.stores.postgres.connection import Connection
+from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER
 from aurora_scheduler.stores.postgres.schema import KNOWN
+from aurora_scheduler.stores.postgres.texts import literal
 from aurora_scheduler.values import replace
-from stores.making import insert, make_execution, make_job
+from stores.making import NOW, insert, make_execution, make_job
 from support.cluster import Server
 from support.proxy import Proxy
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.fixture
+def connection(url):
+    made = Connection(url, "the tests' own")
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -281,6 +296,75 @@ def test_a_commit_that_did_not_arrive_has_written_nothing_and_may_be_made_again(
     assert far_store.jobs() == [make_job()]
 
 
+@pytest.fixture
+def decided(far_store):
+    """A decision that begins an attempt, and one that ends it; written alone, as by a node to which nobody listens."""
+    insert(far_store, make_job())
+    far_store.own("me")
+    with far_store.transaction():
+        far_store.share()
+    job = far_store.job("nightly")
+    begun = make_execution(1, status=ExecutionStatus.RUNNING, owner="me")
+    claim = stepped(job, new=(begun,))
+    ended = replace(begun, status=ExecutionStatus.SUCCEEDED, finished=NOW)
+    return claim, Commit(job=replace(claim.job, version=claim.job.version + 1), moved=(ended,))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_decisions_that_took_effect_and_were_not_answered_are_known_by_a_row(proxy, far_store, decided, which):
+    for commit in decided[:which]:
+        far_store.commit_alone([commit])
+    proxy.lose_the_next_commit(arrives=True)
+    far_store.commit_alone([decided[which]])
+    assert far_store.job("nightly") == decided[which].job
+    assert far_store.notes.rows[-1] == (decided[which].new or decided[which].moved)[0]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_decisions_that_did_not_arrive_are_known_not_to_be_there(proxy, far_store, decided, which):
+    for commit in decided[:which]:
+        far_store.commit_alone([commit])
+    far_store.notes = Notes()
+    proxy.lose_the_next_commit(arrives=False)
+    with pytest.raises(StoreUnavailableError) as caught:
+        far_store.commit_alone([decided[which]])
+    assert not isinstance(caught.value, InDoubt)
+    assert far_store.notes.rows == []
+    far_store.commit_alone([decided[which]])
+    assert far_store.job("nightly") == decided[which].job
+
+
+def test_decisions_on_a_server_that_stays_away_are_in_doubt(proxy, far_store, decided, monkeypatch):
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.commits._TRIES", 2)
+    proxy.lose_the_next_commit(arrives=True, then=lambda: setattr(proxy, "is_shut", True))
+    with pytest.raises(InDoubt, match="whether it took effect is not known"):
+        far_store.commit_alone([decided[0]])
+    proxy.is_shut = False
+
+
+def test_decisions_that_do_not_fit_say_so_and_leave_the_connection_as_it_was(far_store, decided):
+    far_store.commit_alone([decided[0]])
+    backend = far_store._sql.backend
+    for _ in range(2):
+        with pytest.raises(Stale):
+            far_store.commit_alone([decided[0]])
+    far_store.commit_alone([decided[1]])
+    assert far_store._sql.backend == backend
+    assert far_store.job("nightly") == decided[1].job
+
+
+def test_while_decisions_are_written_alone_others_wait_and_no_longer(far_store, decided, url):
+    with psycopg.connect(url) as other:
+        other.execute(LOCK_WRITER.encode())
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(far_store.commit_alone, [decided[0]])
+            with pytest.raises(TimeoutError):
+                written.result(0.3)
+            other.rollback()
+            written.result(30)
+        other.execute(LOCK_WRITER.encode())
+
+
 def test_after_a_crash_a_transaction_of_the_same_number_is_not_taken_for_ones_own():
     server = Server()
     with Proxy(server.url) as proxy:
@@ -307,7 +391,7 @@ def test_after_a_crash_a_transaction_of_the_same_number_is_not_taken_for_ones_ow
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_where_the_server_stays_away_it_is_not_known_and_said(proxy, far_store, monkeypatch, arrives):
-    monkeypatch.setattr("aurora_scheduler.stores.postgres.store._TRIES", 2)
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.commits._TRIES", 2)
 
     def shut():
         proxy.is_shut = True
@@ -321,7 +405,7 @@ def test_where_the_server_stays_away_it_is_not_known_and_said(proxy, far_store, 
 
 @pytest.mark.trio
 async def test_what_may_have_been_written_is_not_written_again(proxy, far_store, monkeypatch):
-    monkeypatch.setattr("aurora_scheduler.stores.postgres.store._TRIES", 2)
+    monkeypatch.setattr("aurora_scheduler.stores.postgres.commits._TRIES", 2)
     far_store.close()
     calls = []
 
@@ -354,6 +438,23 @@ def test_a_transaction_in_which_a_statement_has_failed_does_not_seem_to_be_commi
     with pytest.raises(StoreError, match=r"undone|aborted"):
         write()
     assert store.jobs() == [make_job()]
+
+
+@given(
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)),
+    st.lists(st.none() | texts),
+    texts,
+    st.integers(0, 2**63 - 1),
+)
+@example([], ["NULL", "null", "", None, "\\", '"', "'", "{}", ",", " a ", "\0", "\1", "E'\\x41'", "$1 %s"], "\\'", 0)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_value_that_is_said_in_a_statement_comes_back_as_it_was(connection, numbers, words, word, number):
+    said = ", ".join(map(literal, (numbers, words, word, number)))
+    connection.sql.execute("DROP TABLE IF EXISTS kept")
+    connection.do(f"CREATE TEMP TABLE kept AS SELECT * FROM (VALUES ({said})) AS told (a, b, c, d)")
+    assert [row[0] for row in connection.find("SELECT unnest(a::bigint[]) FROM kept")] == numbers
+    assert [row[0] for row in connection.find("SELECT unnest(b::text[]) FROM kept")] == words
+    assert connection.find("SELECT c, d::bigint FROM kept") == [(word, number)]
 
 
 # Many decisions at once -------------------------------------------------------------------------------------------

@@ -52,11 +52,17 @@ def write_change(sql: sqlite3.Connection, change: Change) -> int:
     return sql.execute(INSERT_CHANGE, change_row(change)).lastrowid or 0
 
 
+#: So many are written together rather than one by one.
+_WORTH_IT = 4
+
+
 def write_all(sql: sqlite3.Connection, commits: Sequence[Commit]) -> Sequence[int]:
     """Write decisions; the numbers of their lines of history.
 
     Raises `Refused` where one does not fit, and does not know which: what was written then has to be taken back.
     """
+    if len(commits) < _WORTH_IT:
+        return [number for commit in commits if (number := write_one(sql, commit)) is not None]
     saved = [_saved(commit.job) for commit in commits if commit.job is not None]
     if _changed(sql, SAVE_STATES, saved) != len(saved):
         raise Stale("one of many")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from aurora_scheduler.errors import JobExistsError, OptionError, StoreCorruptError, StoreError, shown
@@ -62,7 +62,6 @@ class SqliteStore(Alone):
         self._write_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.lock")
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
-        self._must_last = False
         #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
         self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
@@ -171,7 +170,7 @@ class SqliteStore(Alone):
         except BaseException:
             self._write_lock.unlock()
             raise
-        self._must_last = False
+        self.notes.must_last = False
 
     def _end(self, error: BaseException | None) -> None:
         try:
@@ -187,7 +186,7 @@ class SqliteStore(Alone):
                     if sql.in_transaction:
                         sql.execute("ROLLBACK")
                     raise
-                if self._must_last and self._durability != "full" and not self.in_memory:
+                if self.notes.must_last and self._durability != "full" and not self.in_memory:
                     self._place.write_through()
         finally:
             self._write_lock.unlock()
@@ -261,21 +260,20 @@ class SqliteStore(Alone):
     def commit(self, commit: Commit, *, is_known: bool = False) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
         number = write_one(self._connection, commit)
-        self._note([commit])
+        self.notes.note([commit])
         self._note_change(commit.change, number, is_known=is_known)
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
         """Write decisions of the engine here, all or none."""
         numbers = write_all(self._connection, commits)
-        self._note(commits)
+        self.notes.note(commits)
         self.notes.known.update(numbers)
         self.notes.changes += [commit.change for commit in commits if commit.change is not None]
 
-    def _note(self, commits: Iterable[Commit]) -> None:
-        for commit in commits:
-            self._must_last = self._must_last or commit.must_last
-            self.notes.rows += commit.moved
-            self.notes.rows += commit.new
+    def commit_alone(self, commits: Sequence[Commit]) -> None:
+        """The same, in a transaction of their own."""
+        with self.transaction():
+            self.commit_all(commits)
 
     def insert(self, job: Job) -> None:
         """Add a job."""

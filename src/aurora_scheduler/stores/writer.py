@@ -37,8 +37,6 @@ _log = logger("writer")
 _GROUP = 1000
 #: What is handed in at once is taken in parts of so many.
 _CHUNK = _GROUP // 2
-#: So many decisions are written together rather than one by one.
-_WORTH_IT = 4
 
 #: How to answer what was done, once it is committed.
 _Answer = Callable[[], object]
@@ -269,9 +267,13 @@ class ThreadedWriter:
         """Do the group in one transaction, and answer; or the error, where it is to be tried in another way."""
         has_begun = False
         try:
-            with self._store.transaction():
-                has_begun = True
-                answers = do(self._store, group)
+            if do is _do_all and self._store.is_shared and (decisions := _only_decisions(group)):
+                self._store.commit_alone([each.commit for each in decisions])  # and keeps others waiting least
+                answers: list[_Answer] = [partial(_tell_all, decisions)]
+            else:
+                with self._store.transaction():
+                    has_begun = True
+                    answers = do(self._store, group)
         except BaseException as error:
             is_locked = isinstance(error, StoreUnavailableError) and not has_begun  # for all alike, and after a wait
             if alone or is_locked or isinstance(error, InDoubt):  # what may have been written is not written again
@@ -341,6 +343,12 @@ def _in_parts(group: list[_Piece]) -> Iterator[list[Decision] | _Piece]:
         yield decisions
 
 
+def _only_decisions(group: list[_Piece]) -> list[Decision]:
+    """The group, where it is written together as a whole; else nothing."""
+    parts = list(_in_parts(group))
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], list) else []
+
+
 def _do_all(store: Store, group: list[_Piece]) -> list[_Answer]:
     """Do a group; how to answer it once the transaction is committed."""
     answers: list[_Answer] = []
@@ -358,8 +366,6 @@ def _do_apart(store: Store, group: list[_Piece]) -> list[_Answer]:
 
 
 def _do_together(store: Store, decisions: list[Decision]) -> list[_Answer]:
-    if len(decisions) < _WORTH_IT:
-        return [_do(store, each) for each in decisions]
     store.commit_all([each.commit for each in decisions])
     return [partial(_tell_all, decisions)]
 

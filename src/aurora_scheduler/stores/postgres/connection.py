@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from aurora_scheduler.errors import StoreError
 from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.postgres.faults import translated
-from aurora_scheduler.stores.postgres.texts import held, said
+from aurora_scheduler.stores.postgres.texts import held, literal, said
 from aurora_scheduler.stores.rows import Row
 
 __all__ = ["Connection", "columns"]
@@ -33,11 +34,12 @@ _PATIENCE = {
 }
 #: The same for the server's end, so that it lets go of what a process had that it cannot reach; how long to wait for
 #: what another process has locked; how long a process may stand still amid a transaction, for which all others wait,
-#: before it is undone. And what is read under a lock is to be what is so then.
+#: before it is undone. What is read under a lock is to be what is so then, and a backslash in a text is one.
 _SETTINGS = (
     "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'),"
     " ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000'), ('lock_timeout', '5000'),"
-    " ('idle_in_transaction_session_timeout', '3000'), ('default_transaction_isolation', 'read committed'))"
+    " ('idle_in_transaction_session_timeout', '3000'), ('default_transaction_isolation', 'read committed'),"
+    " ('standard_conforming_strings', 'on'))"
     " AS told (name, value)"
 )
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -60,6 +62,7 @@ class Connection:
                 self.sql.close()
                 raise
         self._is_steady = False
+        self._prepared: set[str] = set()
 
     @property
     def is_lost(self) -> bool:
@@ -127,10 +130,33 @@ class Connection:
             if said_.statusmessage != "COMMIT":
                 raise StoreError(self._place, "the transaction was undone, since a statement in it had failed")
 
+    def at_once(self, *before: str, name: str, statement: str, values: Sequence[object]) -> Row | None:
+        """Begin, say these and a statement that is prepared under a name, and commit, all by one message.
+
+        So whatever they lock is locked for no longer than the server needs: what it takes to say it is done before. The
+        row that the statement answers with; None where it divides by zero: then all is undone.
+        """
+        with translated(self._place):
+            if name not in self._prepared:
+                self.sql.execute(f"PREPARE {name} AS {statement}".encode(), prepare=False)
+                self._prepared.add(name)
+            given = ", ".join([literal(value) for value in values])
+            text = "; ".join(["BEGIN", *before, f"EXECUTE {name} ({given})", "COMMIT"])
+            try:
+                said_ = self.sql.execute(text.encode(self.sql.info.encoding), prepare=False)
+            except errors.DivisionByZero:
+                self.do_quietly("ROLLBACK")
+                return None
+            for _ in range(len(before) + 1):
+                said_.nextset()
+            row: Row = said_.fetchall()[0]
+            return row
+
     def do_quietly(self, statement: str) -> None:
-        """The same, where it does not matter whether it can be said."""
+        """Say a statement, where it does not matter whether it can be said."""
         with suppress(psycopg.Error):
-            self.sql.execute(statement.encode())
+            # By itself: when psycopg hears of a ROLLBACK it has the server forget all statements that are prepared.
+            self.sql.pgconn.exec_(statement.encode())
 
     def find(self, query: str, *values: object) -> list[Row]:
         """The rows that answer a query."""

@@ -20,6 +20,7 @@ __all__ = [
     "SAVE_JOBS",
     "SELECT_EXECUTION",
     "SELECT_JOB",
+    "all_together",
     "together",
 ]
 
@@ -102,11 +103,26 @@ def together(*kinds: str) -> str:
     is not so, NULL where it is; and with the numbers of what was told. To ask the server something costs more than what
     it is about, and nobody else writes meanwhile.
     """
-    parts = ", ".join(f"{kind} AS ({_DECISIONS[kind]})" for kind in kinds)
     written = [
         f"(SELECT CASE WHEN count(*) = %s THEN NULL ELSE coalesce(array_agg(id), '{{}}') END FROM {kind})"
         for kind in kinds
         if kind != "told"
     ]
-    numbers = "(SELECT array_agg(number ORDER BY number) FROM told)" if "told" in kinds else "NULL"
-    return f"WITH {parts} SELECT {', '.join([*written, numbers])}"
+    return f"{_with(kinds)} SELECT {', '.join([*written, _numbers(kinds)])}"
+
+
+@cache
+def all_together(*kinds: str) -> str:
+    """The same, to be prepared: it divides by zero where not all was written, and answers with the numbers only."""
+    written = [f"(SELECT count(*) FROM {kind}) = %s" for kind in kinds if kind != "told"]
+    statement = f"{_with(kinds)} SELECT 1 / ({' AND '.join(written)})::int, {_numbers(kinds)}"
+    parts = statement.split("%s")
+    return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
+
+
+def _with(kinds: Iterable[str]) -> str:
+    return f"WITH {', '.join(f'{kind} AS ({_DECISIONS[kind]})' for kind in kinds)}"
+
+
+def _numbers(kinds: Iterable[str]) -> str:
+    return "(SELECT array_agg(number ORDER BY number) FROM told)" if "told" in kinds else "NULL"

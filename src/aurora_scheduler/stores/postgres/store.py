@@ -6,8 +6,7 @@ are made one after the other, as in a file, so that what others read of the chan
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from aurora_scheduler.errors import OptionError, StoreCorruptError, StoreError, StoreUnavailableError, shown
@@ -17,7 +16,14 @@ from aurora_scheduler.stores.blocks import Block
 from aurora_scheduler.stores.damaged import DamagedJob, RowReader
 from aurora_scheduler.stores.postgres import reading, retention, writing
 from aurora_scheduler.stores.postgres.addresses import place_of
-from aurora_scheduler.stores.postgres.commits import became, life
+from aurora_scheduler.stores.postgres.commits import (
+    Witness,
+    asked_patiently,
+    became,
+    is_written,
+    life,
+    witness_of,
+)
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.copying import PostgresTables, copy_to
 from aurora_scheduler.stores.postgres.listening import NOTIFY, PostgresListener, hear_changes
@@ -28,10 +34,6 @@ from aurora_scheduler.stores.postgres.statements import SELECT_EXECUTION, SELECT
 from aurora_scheduler.stores.rows import CHANGE_COLUMNS
 
 __all__ = ["PostgresStore"]
-
-#: How often, and how many seconds apart, what may take a moment is tried: a server that starts anew, or lets go of what
-#: a connection had that is lost.
-_TRIES, _PAUSE = 15, 0.2
 
 _TO_FIRE = "FROM aurora_jobs WHERE status != 'finished' AND next_fire IS NOT NULL"
 
@@ -51,7 +53,7 @@ class PostgresStore:
             raise OptionError("durability", durability, 'must be "full" or "normal"')
         self._url = url
         self._durability = durability
-        self._must_last = self._has_news = False
+        self._has_news = False
         #: What it is called where people read it: without a password.
         self.path = place_of(url)
         self.notes = Notes()
@@ -155,7 +157,7 @@ class PostgresStore:
         except BaseException:
             self._roll_back()
             raise
-        self._is_writing, self._must_last, self._has_news = True, False, False
+        self._is_writing, self._has_news, self.notes.must_last = True, False, False
 
     def _end(self, error: BaseException | None) -> None:
         try:
@@ -172,7 +174,7 @@ class PostgresStore:
 
     def _commit(self) -> None:
         sql = self._sql
-        before = ["SET LOCAL synchronous_commit = on"] if self._must_last and self._durability != "full" else []
+        before = ["SET LOCAL synchronous_commit = on"] if self.notes.must_last and self._durability != "full" else []
         if self.notes.touched or self._has_news:
             before.append(NOTIFY)
         if self._node.is_heard:
@@ -183,28 +185,22 @@ class PostgresStore:
             if not sql.is_lost:
                 raise
             self._is_writing = False
-            if not self._has_committed(error):
+            begun_in = self._life
+            if not self._find_out(error, lambda sql: became(sql, self._transaction, begun_in)):
                 raise
 
-    def _has_committed(self, lost: StoreUnavailableError) -> bool:
-        """Whether a commit took effect that was not answered: the server knows. Raises `InDoubt` where it is away."""
-        begun_in, answer = self._life, None
+    def _find_out(self, lost: StoreUnavailableError, question: Callable[[Connection], bool | None]) -> bool:
+        """Whether a commit took effect that was not answered. Raises `InDoubt` where nobody knows."""
 
-        def ask() -> bool:
-            nonlocal answer
-            try:
-                sql = self._sql
-                with sql.steady():
-                    sql.find(LOCK_WRITER)  # free when it has ended, in whichever way
-                    answer = became(sql, self._transaction, begun_in)
-            except StoreUnavailableError:
-                return False
-            return True
+        def ask(sql: Connection) -> bool | None:
+            sql.find(LOCK_WRITER)  # free when it has ended, in whichever way
+            return question(sql)
 
-        if _patiently(ask) and answer is not None:
-            return answer
-        told = "the connection was lost before a commit was answered; whether it took effect is not known"
-        raise InDoubt(self.path, told) from lost
+        answer = asked_patiently(lambda: self._sql, ask)
+        if answer is None:
+            told = "the connection was lost before a commit was answered; whether it took effect is not known"
+            raise InDoubt(self.path, told) from lost
+        return answer
 
     def _roll_back(self, statement: str = "ROLLBACK") -> None:
         if self._connection is not None:  # it may be lost, and its transaction with it
@@ -266,20 +262,52 @@ class PostgresStore:
     def commit(self, commit: Commit, *, is_known: bool = False) -> None:
         """Write one decision: the job's state, rows moved and new, a line of its history."""
         numbers = writing.write_decisions(self._sql, [commit], self._node.id if is_known else None)
-        self._note([commit])
+        self.notes.note([commit])
         self._note_changes([commit.change] if commit.change is not None else (), numbers, is_known=is_known)
+
+    def commit_alone(self, commits: Sequence[Commit]) -> None:
+        """Write decisions of the engine here, all or none, and nothing else, in a transaction of their own.
+
+        Others wait for no longer than the server needs: it is told all at once.
+        """
+        witness = witness_of(commits)
+        if witness is not None and not self._node.is_heard and self._commit_at_once(commits, witness):
+            return
+        with self.transaction():  # and says what does not fit
+            self.commit_all(commits)
+
+    def _commit_at_once(self, commits: Sequence[Commit], witness: Witness) -> bool:
+        """Whether they were written; else one does not fit."""
+        sql, must_last = self._sql, any(commit.must_last for commit in commits)
+        lazily = [] if self._durability == "full" or must_last else ["SET LOCAL synchronous_commit = off"]
+        numbers: list[int] | None = []
+        self._is_writing = True
+        try:
+            numbers = writing.write_at_once(sql, commits, self._node.id, *lazily, LOCK_WRITER)
+        except StoreUnavailableError as error:
+            if not sql.is_lost:
+                self._roll_back()
+                raise
+            self._is_writing = False
+            if not self._find_out(error, lambda sql: is_written(sql, witness)):
+                raise
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._is_writing = False
+        if numbers is None:
+            return False
+        self.notes.note(commits)
+        self._note_changes([each.change for each in commits if each.change is not None], numbers, is_known=True)
+        self._known |= self.notes.known
+        return True
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
         """Write decisions of the engine here, all or none."""
         numbers = writing.write_decisions(self._sql, commits, self._node.id)
-        self._note(commits)
+        self.notes.note(commits)
         self._note_changes([each.change for each in commits if each.change is not None], numbers, is_known=True)
-
-    def _note(self, commits: Iterable[Commit]) -> None:
-        for commit in commits:
-            self._must_last = self._must_last or commit.must_last
-            self.notes.rows += commit.moved
-            self.notes.rows += commit.new
 
     def _note_changes(self, changes: Sequence[Change], numbers: Sequence[int], *, is_known: bool = False) -> None:
         if is_known:
@@ -468,12 +496,3 @@ class PostgresStore:
     def backup(self, path: str) -> None:
         """Copy the database, as it is now, to a new SQLite file, while others go on."""
         copy_to(path, self._sql)
-
-
-def _patiently(is_done: Callable[[], bool]) -> bool:
-    """Try until it is done, for a few seconds; whether it is."""
-    for _ in range(_TRIES):
-        if is_done():
-            return True
-        threading.Event().wait(_PAUSE)
-    return is_done()

@@ -1,4 +1,4 @@
-"""Texts as PostgreSQL can hold them: it has no NUL, and Python has."""
+"""Texts as PostgreSQL can hold them: it has no NUL, and Python has. And values as they stand in a statement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aurora_scheduler.stores.rows import Row
 
-__all__ = ["held", "said"]
+__all__ = ["held", "literal", "said"]
 
 #: Stands before what it makes another character of: itself, and "0" for NUL.
 _ESCAPE = "\x01"
@@ -21,6 +21,32 @@ def held(value: object) -> object:
     if isinstance(value, str) and (_ESCAPE in value or "\0" in value):
         return value.replace(_ESCAPE, _ESCAPE * 2).replace("\0", f"{_ESCAPE}0")
     return value
+
+
+def literal(value: object) -> str:
+    """A number, a text, or a list of numbers, texts and None, as it stands in a statement.
+
+    For a connection with `standard_conforming_strings`, in which a backslash is one. psycopg makes it, too, and takes
+    five times as long.
+
+    >>> print(literal(["it's", None, 7]))
+    '{"it''s",NULL,7}'
+    """
+    if value.__class__ is int:
+        return str(value)
+    text = f"{{{','.join([_element(each) for each in value])}}}" if isinstance(value, list) else str(held(value))
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if value.__class__ is int:
+        return str(value)
+    text = str(held(value))
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def said(rows: Iterable[Row]) -> list[Row]:

@@ -14,11 +14,21 @@ from aurora_scheduler.stores.postgres.statements import (
     INSERT_CHANGES,
     INSERT_JOBS,
     SAVE_JOBS,
+    all_together,
     together,
 )
 from aurora_scheduler.stores.rows import change_row, execution_row, job_row, moved_row, state_row
 
-__all__ = ["add_jobs", "heard_of", "next_generation", "rename", "save_job", "write_changes", "write_decisions"]
+__all__ = [
+    "add_jobs",
+    "heard_of",
+    "next_generation",
+    "rename",
+    "save_job",
+    "write_at_once",
+    "write_changes",
+    "write_decisions",
+]
 
 T = TypeVar("T")
 
@@ -31,26 +41,41 @@ def write_decisions(sql: Connection, commits: Sequence[Commit], holder: str | No
 
     Raises `Refused` where one does not fit; what was written then has to be taken back.
     """
-    jobs = [commit.job for commit in commits if commit.job is not None]
-    moved = [row for commit in commits for row in commit.moved]
-    new = [row for commit in commits for row in commit.new]
+    kinds, values = _said(commits, holder)
+    if not kinds:
+        return []
+    ((*written, numbers),) = sql.find(together(*kinds), *values)
+    found = dict(zip(kinds, written, strict=False))
+    _see(Stale, [commit.job.id for commit in commits if commit.job is not None], found.get("saved"))
+    _see(Fenced, [row.id for commit in commits for row in commit.moved], found.get("moved"))
+    _see(AlreadyRecorded, [row.id for commit in commits for row in commit.new], found.get("added"))
+    return numbers or []
+
+
+def write_at_once(sql: Connection, commits: Sequence[Commit], holder: str | None, *before: str) -> list[int] | None:
+    """The same, in a transaction of its own, after these statements; None where one does not fit: then none is written.
+
+    There has to be a row among them.
+    """
+    kinds, values = _said(commits, holder)
+    row = sql.at_once(*before, name=f"aurora_{'_'.join(kinds)}", statement=all_together(*kinds), values=values)
+    return None if row is None else row[1] or []
+
+
+def _said(commits: Sequence[Commit], holder: str | None) -> tuple[list[str], list[object]]:
+    """The kinds of rows that they write, and what is to be said: the columns of each, and how many there are."""
     rows = {
-        "saved": [(*state_row(job), job.id, job.generation, job.version - 1, holder) for job in jobs],
-        "moved": [moved_row(row) for row in moved],
-        "added": [execution_row(row) for row in new],
+        "saved": [
+            (*state_row(job), job.id, job.generation, job.version - 1, holder)
+            for job in [commit.job for commit in commits if commit.job is not None]
+        ],
+        "moved": [moved_row(row) for commit in commits for row in commit.moved],
+        "added": [execution_row(row) for commit in commits for row in commit.new],
         "told": [change_row(commit.change) for commit in commits if commit.change is not None],
     }
     kinds = [kind for kind, some in rows.items() if some]
-    if not kinds:
-        return []
-    values = [column for kind in kinds for column in columns(rows[kind])]
-    counts = [len(rows[kind]) for kind in kinds if kind != "told"]
-    ((*written, numbers),) = sql.find(together(*kinds), *values, *counts)
-    found = dict(zip(kinds, written, strict=False))
-    _see(Stale, [job.id for job in jobs], found.get("saved"))
-    _see(Fenced, [row.id for row in moved], found.get("moved"))
-    _see(AlreadyRecorded, [row.id for row in new], found.get("added"))
-    return numbers or []
+    values: list[object] = [column for kind in kinds for column in columns(rows[kind])]
+    return kinds, [*values, *(len(rows[kind]) for kind in kinds if kind != "told")]
 
 
 def _see(error: type[Refused], ids: Sequence[str], written: Sequence[str] | None) -> None:
