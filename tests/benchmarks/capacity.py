@@ -62,7 +62,7 @@ class Cost(NamedTuple):
     held: float
     """For how long others had to wait for it: from when it had the lock until its COMMIT was answered."""
     commit: float
-    """Its COMMIT."""
+    """Its COMMIT; 0: that is no message of its own."""
     server: float
     """What the server took for its statements, the COMMIT not counted."""
 
@@ -90,6 +90,7 @@ class Database:
         self._reader = self._store.reader()
         self._reader.open()
         self._commit = 0.0
+        self._message = 0.0
         self._watch_commits()
         self._jobs = 0
         self._names = 0
@@ -111,6 +112,16 @@ class Database:
             self._commit = time.perf_counter() - begun
 
         connection.commit = timed
+        execute = connection.sql.execute
+
+        def timed_message(*said: object, **how: object) -> object:
+            begun = time.perf_counter()
+            try:
+                return execute(*said, **how)
+            finally:
+                self._message = time.perf_counter() - begun
+
+        connection.sql.execute = timed_message
 
     def _say(self, statement: str, *values: object) -> list[Any]:
         """Something that is not measured."""
@@ -200,7 +211,10 @@ class Database:
         return claimed[_WARM:], ended[_WARM:]
 
     def _decided(self, commits: Sequence[Commit]) -> Cost:
-        return self._once(lambda: self._store.commit_all(commits))
+        before = self._say(_TAKEN)[0][0]
+        self._store.commit_alone(commits)
+        self._store.notes = Notes()
+        return Cost(self._message * 1e3, 0.0, self._say(_TAKEN)[0][0] - before)
 
     def _claim(self, job: Job) -> Claim:
         assert job.next_due is not None
@@ -341,7 +355,8 @@ class Costs(NamedTuple):
 
 def _row(told: str, cost: Cost, count: int = 1) -> str:
     """`count` is how many firings, or jobs, the transaction is about."""
-    return f"| {told} | {cost.held:,.2f} | {cost.commit:,.2f} | {cost.server:,.2f} | {cost.held / count * 1e3:,.0f} |"
+    commit = f"{cost.commit:,.2f}" if cost.commit else ""
+    return f"| {told} | {cost.held:,.2f} | {commit} | {cost.server:,.2f} | {cost.held / count * 1e3:,.0f} |"
 
 
 def _measured(database: Database) -> tuple[list[str], Costs]:
