@@ -530,6 +530,32 @@ def test_where_a_call_beside_them_fails_the_decisions_that_fit_are_still_written
     assert [job.version for job in store.jobs()] == [1, *[2] * 7]
 
 
+def test_rows_are_looked_up_by_their_keys_though_the_tables_are_small_and_only_then(open_stores):
+    store = open_stores()
+    insert(store, *(jobs := [make_job(f"job-{number}") for number in range(8)]))
+    rows = [make_execution(number, job.id) for number, job in enumerate(jobs)]
+    scans = (
+        "SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname IN ('aurora_jobs', 'aurora_executions')"
+    )
+    with store.transaction():
+        before = store._sql.find(scans)  # what the schema took
+        store.commit_all([stepped(job, new=(row,)) for job, row in zip(jobs, rows, strict=True)])
+        store.commit_all([Commit(job=None, moved=(replace(row, status=ExecutionStatus.RUNNING),)) for row in rows])
+        assert store._sql.find(scans) == before
+        assert store._sql.find("SHOW enable_seqscan") == [("on",)]
+
+
+def test_where_a_prepared_statement_is_forgotten_it_is_prepared_anew(open_stores):
+    store = open_stores()
+    store._node.is_heard = False
+    store.commit_alone([Commit(job=None, new=(make_execution(1),))])
+    store._sql.sql.execute("DEALLOCATE ALL")
+    with pytest.raises(StoreUnavailableError):
+        store.commit_alone([Commit(job=None, new=(make_execution(2),))])
+    store.commit_alone([Commit(job=None, new=(make_execution(2),))])
+    assert len(store.executions()) == 2
+
+
 # Durability -------------------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,8 @@ _SETTINGS = (
     " ('standard_conforming_strings', 'on'))"
     " AS told (name, value)"
 )
+#: A plan that is made while a table is small would look through all of it when it has grown.
+_BY_KEY, _AS_EVER = (f"SET LOCAL enable_seqscan = {how}" for how in ("off", "DEFAULT"))
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
@@ -130,27 +132,48 @@ class Connection:
             if said_.statusmessage != "COMMIT":
                 raise StoreError(self._place, "the transaction was undone, since a statement in it had failed")
 
-    def at_once(self, *before: str, name: str, statement: str, values: Sequence[object]) -> Row | None:
-        """Begin, say these and a statement that is prepared under a name, and commit, all by one message.
+    def find_prepared(
+        self,
+        name: str,
+        statement: str,
+        values: Sequence[object],
+        before: Sequence[str] = (),
+        after: Sequence[str] = (_AS_EVER,),
+    ) -> Row:
+        """The row that answers a statement, which is prepared under a name; in a transaction.
 
-        So whatever they lock is locked for no longer than the server needs: what it takes to say it is done before. The
-        row that the statement answers with; None where it divides by zero: then all is undone.
+        What comes before and after it goes with it in the same message. The server looks up rows by their keys,
+        whatever the sizes of the tables were when it made its plan, as it keeps that for long.
         """
         with translated(self._place):
             if name not in self._prepared:
                 self.sql.execute(f"PREPARE {name} AS {statement}".encode(), prepare=False)
                 self._prepared.add(name)
-            given = ", ".join([literal(value) for value in values])
-            text = "; ".join(["BEGIN", *before, f"EXECUTE {name} ({given})", "COMMIT"])
+            execute = f"EXECUTE {name} ({', '.join([literal(value) for value in values])})"
+            parts = [*before, _BY_KEY, execute, *after]
             try:
-                said_ = self.sql.execute(text.encode(self.sql.info.encoding), prepare=False)
-            except errors.DivisionByZero:
-                self.do_quietly("ROLLBACK")
-                return None
-            for _ in range(len(before) + 1):
+                said_ = self.sql.execute("; ".join(parts).encode(self.sql.info.encoding), prepare=False)
+            except errors.InvalidSqlStatementName:  # somebody has had all forgotten
+                self._prepared.clear()
+                raise
+            for _ in range(parts.index(execute)):
                 said_.nextset()
             row: Row = said_.fetchall()[0]
             return row
+
+    def at_once(self, name: str, statement: str, values: Sequence[object], *before: str) -> Row | None:
+        """The same in a transaction of its own, which begins, and says what comes before, in the same message.
+
+        So whatever is locked is so for no longer than the server needs: what it takes to say it is done before. None
+        where the statement divides by zero: then all is undone.
+        """
+        try:
+            return self.find_prepared(name, statement, values, ("BEGIN", *before), ("COMMIT",))
+        except StoreError as error:
+            if not isinstance(error.__cause__, errors.DivisionByZero):
+                raise
+            self.do_quietly("ROLLBACK")
+            return None
 
     def do_quietly(self, statement: str) -> None:
         """Say a statement, where it does not matter whether it can be said."""

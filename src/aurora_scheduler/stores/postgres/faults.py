@@ -31,8 +31,8 @@ class translated:  # noqa: N801  # a word of the `with` statement
             raise _translation(self._place, error) from error
 
 
-#: The session was ended since it stood still amid a transaction, or that took too long.
-_TOO_SLOW = ("25P03", "25P04")
+#: The session was ended since it stood still amid a transaction, or that took too long; or has forgotten a statement.
+_OVER = ("25P03", "25P04", "26000")
 
 
 def _translation(place: str, error: psycopg.Error) -> StoreError:
@@ -43,7 +43,7 @@ def _translation(place: str, error: psycopg.Error) -> StoreError:
         return StoreError(place, f"it does not let us in ({told}); look at user and password")
     if isinstance(error, errors.InvalidCatalogName):
         return StoreError(place, f"there is no such database ({told})")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate in _TOO_SLOW:
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate in _OVER:
         return StoreUnavailableError(
             place, f"it cannot be reached, or has no time for us ({told}); trying again may help"
         )

@@ -97,7 +97,7 @@ _DECISIONS = {
 
 @cache
 def together(*kinds: str) -> str:
-    """One statement for these kinds of rows: "saved", "moved", "added" and "told", in this order.
+    """One statement, to be prepared, for these kinds of rows: "saved", "moved", "added" and "told", in this order.
 
     After their values it is given how many there are of each of the first three, and answers with the ids of which that
     is not so, NULL where it is; and with the numbers of what was told. To ask the server something costs more than what
@@ -108,14 +108,18 @@ def together(*kinds: str) -> str:
         for kind in kinds
         if kind != "told"
     ]
-    return f"{_with(kinds)} SELECT {', '.join([*written, _numbers(kinds)])}"
+    return _numbered(f"{_with(kinds)} SELECT {', '.join([*written, _numbers(kinds)])}")
 
 
 @cache
 def all_together(*kinds: str) -> str:
-    """The same, to be prepared: it divides by zero where not all was written, and answers with the numbers only."""
+    """The same, but it divides by zero where not all was written, and answers with the numbers only."""
     written = [f"(SELECT count(*) FROM {kind}) = %s" for kind in kinds if kind != "told"]
-    statement = f"{_with(kinds)} SELECT 1 / ({' AND '.join(written)})::int, {_numbers(kinds)}"
+    return _numbered(f"{_with(kinds)} SELECT 1 / ({' AND '.join(written)})::int, {_numbers(kinds)}")
+
+
+def _numbered(statement: str) -> str:
+    """The statement as it is prepared: its values have numbers."""
     parts = statement.split("%s")
     return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
 

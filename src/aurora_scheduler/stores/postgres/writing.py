@@ -44,7 +44,7 @@ def write_decisions(sql: Connection, commits: Sequence[Commit], holder: str | No
     kinds, values = _said(commits, holder)
     if not kinds:
         return []
-    ((*written, numbers),) = sql.find(together(*kinds), *values)
+    *written, numbers = sql.find_prepared(f"aurora_see_{'_'.join(kinds)}", together(*kinds), values)
     found = dict(zip(kinds, written, strict=False))
     _see(Stale, [commit.job.id for commit in commits if commit.job is not None], found.get("saved"))
     _see(Fenced, [row.id for commit in commits for row in commit.moved], found.get("moved"))
@@ -58,7 +58,7 @@ def write_at_once(sql: Connection, commits: Sequence[Commit], holder: str | None
     There has to be a row among them.
     """
     kinds, values = _said(commits, holder)
-    row = sql.at_once(*before, name=f"aurora_{'_'.join(kinds)}", statement=all_together(*kinds), values=values)
+    row = sql.at_once(f"aurora_{'_'.join(kinds)}", all_together(*kinds), values, *before)
     return None if row is None else row[1] or []
 
 
