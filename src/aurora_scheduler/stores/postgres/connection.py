@@ -44,18 +44,25 @@ _SETTINGS = (
 )
 #: A plan that is made while a table is small would look through all of it when it has grown.
 _BY_KEY, _AS_EVER = (f"SET LOCAL enable_seqscan = {how}" for how in ("off", "DEFAULT"))
+#: From what time on that is often.
+_OFTEN = 5
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
 class Connection:
-    """A connection of psycopg's, which belongs to one thread. `place` is what the database is called in errors."""
+    """A connection of psycopg's, which belongs to one thread. `place` is what the database is called in errors.
 
-    def __init__(self, url: str, place: str) -> None:
+    What is said often is planned once, or, without `keeps_plans`, each time anew, as the tables are then.
+    """
+
+    def __init__(self, url: str, place: str, *, keeps_plans: bool = True) -> None:
         self._place = place
         with translated(place):
             told: dict[str, Any] = _PATIENCE | conninfo_to_dict(url)
             #: psycopg's own.
-            self.sql: psycopg.Connection[Any] = psycopg.connect(autocommit=True, **told)
+            self.sql: psycopg.Connection[Any] = psycopg.connect(
+                autocommit=True, prepare_threshold=_OFTEN if keeps_plans else None, **told
+            )
             try:
                 self.sql.execute(_SETTINGS)
                 #: Which of all connections that the server has ever had it is: its process there, and since when.

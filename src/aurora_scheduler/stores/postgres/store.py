@@ -79,7 +79,7 @@ class PostgresStore:
 
     def open(self) -> None:
         """Connect, and bring the schema up to date."""
-        connection = Connection(self._url, self.path)
+        connection = Connection(self._url, self.path, keeps_plans=not self._reads)
         try:
             if not self._reads:
                 migrate(connection, self.path)
@@ -114,7 +114,7 @@ class PostgresStore:
 
     def _reconnect(self) -> None:
         lost, self._connection = self._connection, None
-        connection = Connection(self._url, self.path)
+        connection = Connection(self._url, self.path, keeps_plans=not self._reads)
         try:
             if lost is not None:  # which the server may not have noticed
                 connection.end(lost.identity)
