@@ -530,19 +530,25 @@ def test_where_a_call_beside_them_fails_the_decisions_that_fit_are_still_written
     assert [job.version for job in store.jobs()] == [1, *[2] * 7]
 
 
-def test_rows_are_looked_up_by_their_keys_though_the_tables_are_small_and_only_then(open_stores):
+def test_what_was_planned_for_a_small_table_is_planned_anew_when_it_has_grown(open_stores):
     store = open_stores()
-    insert(store, *(jobs := [make_job(f"job-{number}") for number in range(8)]))
-    rows = [make_execution(number, job.id) for number, job in enumerate(jobs)]
-    scans = (
-        "SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname IN ('aurora_jobs', 'aurora_executions')"
+    row = make_execution(1)
+    store.commit_all([Commit(job=None, new=(row,))])
+    scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'aurora_executions'"
+
+    def look_through():
+        with store.transaction():
+            before = store._sql.find(scans)
+            store.commit_all([Commit(job=None, moved=(row,))])
+            return store._sql.find(scans) != before
+
+    assert [look_through() for _ in range(8)][-1], "as is right where there are so few"
+    names = (
+        "id, job_id, generation, job_name, timezone, scheduled, last_scheduled, count, attempt, trigger, status, due"
     )
-    with store.transaction():
-        before = store._sql.find(scans)  # what the schema took
-        store.commit_all([stepped(job, new=(row,)) for job, row in zip(jobs, rows, strict=True)])
-        store.commit_all([Commit(job=None, moved=(replace(row, status=ExecutionStatus.RUNNING),)) for row in rows])
-        assert store._sql.find(scans) == before
-        assert store._sql.find("SHOW enable_seqscan") == [("on",)]
+    row_of = "'other ' || n, 'other', 1, 'other', 'UTC', n, n, 1, 1, 'schedule', 'succeeded', n"
+    store._sql.do(f"INSERT INTO aurora_executions ({names}) SELECT {row_of} FROM generate_series(1, 20000) AS n")
+    assert [look_through() for _ in range(20)][10:] == [False] * 10
 
 
 def test_where_a_prepared_statement_is_forgotten_it_is_prepared_anew(open_stores):

@@ -42,8 +42,10 @@ _SETTINGS = (
     " ('standard_conforming_strings', 'on'))"
     " AS told (name, value)"
 )
-#: A plan that is made while a table is small would look through all of it when it has grown.
-_BY_KEY, _AS_EVER = (f"SET LOCAL enable_seqscan = {how}" for how in ("off", "DEFAULT"))
+#: A plan that is made while a table is small looks through all of it, and still does when it has grown.
+_PLAN_ANEW = "DISCARD PLANS"
+#: After so many uses plans are made anew, and before that each time that there were twice as many.
+_PLANNED_FOR = 1024
 #: From what time on that is often.
 _OFTEN = 5
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -71,7 +73,8 @@ class Connection:
                 self.sql.close()
                 raise
         self._is_steady = False
-        self._prepared: set[str] = set()
+        #: How often each of the statements that are prepared by name was said.
+        self._prepared: dict[str, int] = {}
 
     @property
     def is_lost(self) -> bool:
@@ -140,24 +143,20 @@ class Connection:
                 raise StoreError(self._place, "the transaction was undone, since a statement in it had failed")
 
     def find_prepared(
-        self,
-        name: str,
-        statement: str,
-        values: Sequence[object],
-        before: Sequence[str] = (),
-        after: Sequence[str] = (_AS_EVER,),
+        self, name: str, statement: str, values: Sequence[object], before: Sequence[str] = (), after: Sequence[str] = ()
     ) -> Row:
-        """The row that answers a statement, which is prepared under a name; in a transaction.
+        """The row that answers a statement, which is prepared under a name.
 
-        What comes before and after it goes with it in the same message. The server looks up rows by their keys,
-        whatever the sizes of the tables were when it made its plan, as it keeps that for long.
+        What comes before and after it goes with it in the same message.
         """
         with translated(self._place):
             if name not in self._prepared:
                 self.sql.execute(f"PREPARE {name} AS {statement}".encode(), prepare=False)
-                self._prepared.add(name)
+            times = self._prepared[name] = self._prepared.get(name, 0) + 1
             execute = f"EXECUTE {name} ({', '.join([literal(value) for value in values])})"
-            parts = [*before, _BY_KEY, execute, *after]
+            parts = [*before, execute, *after]
+            if times & (times - 1) == 0 or times % _PLANNED_FOR == 0:
+                parts.insert(0, _PLAN_ANEW)
             try:
                 said_ = self.sql.execute("; ".join(parts).encode(self.sql.info.encoding), prepare=False)
             except errors.InvalidSqlStatementName:  # somebody has had all forgotten

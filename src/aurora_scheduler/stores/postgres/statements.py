@@ -78,11 +78,12 @@ _INSERT_EXECUTIONS = f"{_insert('aurora_executions', EXECUTION_COLUMNS)} ON CONF
 INSERT_CHANGES = f"{_insert('aurora_job_changes', CHANGE_COLUMNS)} RETURNING number"
 SAVE_JOBS = _save(_names(JOB_COLUMNS), _SEEN)
 _SAVE_STATES = f"{_save(_names(STATE_COLUMNS), (*_SEEN, _HOLDER))} AND ({_HOLDER} IS NULL OR job.holder = {_HOLDER})"
-#: What is final stays so, and what another owner holds stays his.
+#: What is final stays so, and what another owner holds stays his. It is looked up by its key: the
+#: index of statuses, which is of no use to a status that is made of two texts, also leads to all that once had it.
 _MOVE_EXECUTIONS = (
     f"UPDATE aurora_executions AS attempt SET {', '.join(f'{name} = given.{name}' for name in _MOVED)}"
     f" FROM {_given([*_MOVED, 'id', 'seen_owner'])}"
-    f" WHERE attempt.id = given.id AND attempt.status IN ({OPEN_TEXTS})"
+    f" WHERE attempt.id = given.id AND (attempt.status || '') IN ({OPEN_TEXTS})"
     " AND (attempt.owner IS NULL OR attempt.owner = seen_owner)"
 )
 
