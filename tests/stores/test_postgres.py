@@ -262,6 +262,20 @@ def test_where_the_address_is_none_that_is_said_where_it_is_given_and_the_passwo
         assert "et@host" not in str(caught.value)
 
 
+def test_texts_are_what_they_are_in_a_database_that_knows_of_no_encoding(url):
+    own = psycopg.conninfo.conninfo_to_dict(url)
+    name = own["dbname"] + "_ascii"
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'".encode())
+    store = PostgresStore(url.replace(own["dbname"], name))
+    store.open()
+    store._node.is_heard = False
+    insert(store, job := make_job(name="é 😀"))
+    store.commit_alone([stepped(job, new=(make_execution(1, job_name="é 😀"),))])
+    assert store.job("nightly").name == store.executions()[0].job_name == "é 😀"
+    store.close()
+
+
 # A commit that is not answered ------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,7 @@ class Connection:
     def __init__(self, url: str, place: str, *, keeps_plans: bool = True) -> None:
         self._place = place
         with translated(place):
-            told: dict[str, Any] = _PATIENCE | conninfo_to_dict(url)
+            told: dict[str, Any] = _PATIENCE | conninfo_to_dict(url) | {"client_encoding": "UTF8"}
             #: psycopg's own.
             self.sql: psycopg.Connection[Any] = psycopg.connect(
                 autocommit=True, prepare_threshold=_OFTEN if keeps_plans else None, **told
@@ -158,7 +158,7 @@ class Connection:
             if times & (times - 1) == 0 or times % _PLANNED_FOR == 0:
                 parts.insert(0, _PLAN_ANEW)
             try:
-                said_ = self.sql.execute("; ".join(parts).encode(self.sql.info.encoding), prepare=False)
+                said_ = self.sql.execute("; ".join(parts).encode(), prepare=False)
             except errors.InvalidSqlStatementName:  # somebody has had all forgotten
                 self._prepared.clear()
                 raise
