@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -25,6 +26,7 @@ from aurora_scheduler.model import Commit, ExecutionStatus
 from aurora_scheduler.ports import AlreadyRecorded, Decision, Fenced, InDoubt, Notes, Stale
 from aurora_scheduler.stores import ThreadedWriter, examine
 from aurora_scheduler.stores.postgres import PostgresStore, schema
+from aurora_scheduler.stores.postgres.commits import is_written, witness_of
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.nodes import LOCK_WRITER
 from aurora_scheduler.stores.postgres.schema import KNOWN
@@ -354,6 +356,25 @@ def test_decisions_on_a_server_that_stays_away_are_in_doubt(proxy, far_store, de
     with pytest.raises(InDoubt, match="whether it took effect is not known"):
         far_store.commit_alone([decided[0]])
     proxy.is_shut = False
+
+
+def test_what_is_committed_while_it_is_waited_for_has_taken_effect(far_store, decided, url):
+    lost = StoreUnavailableError("a place", "lost")
+    witness = witness_of([decided[0]])
+    with psycopg.connect(url) as dying, psycopg.connect(url, autocommit=True) as beside:
+        dying.execute(LOCK_WRITER.encode())
+        dying.execute(
+            "INSERT INTO aurora_executions SELECT %s, 'nightly', 1, 'a job', 'UTC', 1, 1, 1, 1, 'schedule', 'running',"
+            " NULL, 1",
+            [witness.row.id],
+        )
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(far_store._find_out, lost, lambda sql: is_written(sql, witness))
+            until = time.monotonic() + 30
+            while not beside.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchall():
+                assert time.monotonic() < until
+            dying.commit()
+            assert answer.result(30) is True
 
 
 def test_decisions_that_do_not_fit_say_so_and_leave_the_connection_as_it_was(far_store, decided):

@@ -79,14 +79,15 @@ def became(sql: Connection, transaction: str, begun_in: str) -> bool | None:
 
 
 def asked_patiently(connection: Callable[[], Connection], question: Callable[[Connection], bool | None]) -> bool | None:
-    """What the server answers, who is asked for a few seconds; None: it is away, or cannot know."""
+    """What the server answers, who is asked for a few seconds; None: it is away, or cannot know.
+
+    In no transaction: what one statement waited for is to be seen by the next.
+    """
     for turn in range(_TRIES + 1):
         if turn:
             threading.Event().wait(_PAUSE)
         try:
-            sql = connection()
-            with sql.steady():
-                return question(sql)
+            return question(connection())
         except StoreUnavailableError:
             continue
     return None

@@ -46,7 +46,7 @@ _SETTINGS = (
 _PLAN_ANEW = "DISCARD PLANS"
 #: After so many uses plans are made anew, and before that each time that there were twice as many.
 _PLANNED_FOR = 1024
-#: From what time on that is often.
+#: From how many times on a statement is said often.
 _OFTEN = 5
 _IDENTITY = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
