@@ -142,7 +142,7 @@ def _found(store: Store, clock: Clock, new: Declared, waits: bool) -> Job | None
 
 
 def _rename(store: Store, clock: Clock, former: Job, job_id: str, waits: bool) -> Job:
-    _snapshot(store, clock, former.id, waits)
+    _snapshot(store, clock.now(), former.id, waits)
     now = clock.now()
     job = renamed(former, job_id, store.next_generation(job_id), now)
     store.rename(former, job)
@@ -161,7 +161,7 @@ def replace_job(store: Store, clock: Clock, before: Job, edit: Amended) -> Job:
 
 def _replace(store: Store, clock: Clock, before: Job, after: Job, now: int, waits: bool = True) -> Job:
     """Write an edit that was made now."""
-    found = _snapshot(store, clock, before.id, waits)
+    found = _snapshot(store, now, before.id, waits)
     waiting, running = _sorted(found) if found is not None else ((), ())
     after = seated(after, waiting)
     if before.next_fire != after.next_fire:
@@ -175,7 +175,7 @@ def _replace(store: Store, clock: Clock, before: Job, after: Job, now: int, wait
 
 def delete_job(store: Store, clock: Clock, job_id: str, *, waits: bool = True) -> bool:
     """Delete the job; what waits is cancelled, what runs goes on, its history stays. False if there is none."""
-    found = _snapshot(store, clock, job_id, waits)
+    found = _snapshot(store, clock.now(), job_id, waits)
     if found is None:
         return False
     waiting, _ = _sorted(found)
@@ -187,7 +187,7 @@ def delete_job(store: Store, clock: Clock, job_id: str, *, waits: bool = True) -
 
 def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool = False) -> bool:
     """Pause the job, and cancel what runs if that is asked for. False if there is none."""
-    found = _snapshot(store, clock, job_id)
+    found = _snapshot(store, clock.now(), job_id)
     if found is None:
         return False
     waiting, running = _sorted(found)
@@ -202,7 +202,7 @@ def deactivate_job(store: Store, clock: Clock, job_id: str, cancel_running: bool
 
 def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
     """Let a paused or deactivated job fire again. Whether it is active now: False if there is none, or it is over."""
-    found = _snapshot(store, clock, job_id)
+    found = _snapshot(store, clock.now(), job_id)
     if found is None:
         return False
     waiting, running = _sorted(found)
@@ -218,7 +218,7 @@ def activate_job(store: Store, clock: Clock, job_id: str) -> bool:
 
 def run_job(store: Store, clock: Clock, job_id: str, execution_id: str) -> Execution:
     """Ask for a run by hand, now. Raises `JobNotFoundError`."""
-    found = _snapshot(store, clock, job_id)
+    found = _snapshot(store, clock.now(), job_id)
     if found is None:
         raise JobNotFoundError(job_id)
     job, now = found.job, clock.now()
@@ -237,7 +237,7 @@ def cancel_execution(store: Store, clock: Clock, execution_id: str) -> bool:
         return False
     if row.status is ExecutionStatus.CANCELLING:
         return True
-    _refuse_ahead(clock, (row,))
+    _refuse_ahead(clock.now(), (row,))
     found = store.snapshot(row.job_id)
     job = found.job if found is not None and found.job.generation == row.generation else None
     if row.status is ExecutionStatus.RUNNING:
@@ -282,7 +282,7 @@ def recover_orphans(store: Store, clock: Clock, owner: str) -> list[Commit]:
     """What owners before `owner` began and did not end is lost, and runs again where it should; what was written."""
     commits: list[Commit] = []
     orphans = store.orphans(owner)
-    _refuse_ahead(clock, (row for row, _ in orphans))
+    _refuse_ahead(clock.now(), (row for row, _ in orphans))
     for row, deaths in orphans:
         found = store.snapshot(row.job_id)
         if found is not None and found.job.generation != row.generation:
@@ -370,16 +370,15 @@ def _beyond(store: Store, job: Job, now: int, *, open_left: bool) -> Job:
     return finish_if_over(beyond(job, store.recorded(job, first, first), now), now, open_left=open_left)[0]
 
 
-def _snapshot(store: Store, clock: Clock, job_id: str, waits: bool = True) -> Snapshot | None:
+def _snapshot(store: Store, now: int, job_id: str, waits: bool = True) -> Snapshot | None:
     """The job that is about to be changed, and its open rows; None: there is none. Raises `NotYet` where it `waits`."""
     found = store.snapshot(job_id)
     if found is not None and waits:
-        _refuse_ahead(clock, found.open)
+        _refuse_ahead(now, found.open)
     return found
 
 
-def _refuse_ahead(clock: Clock, rows: Iterable[Execution]) -> None:
-    now = clock.now()
+def _refuse_ahead(now: int, rows: Iterable[Execution]) -> None:
     wait = max((row.started - now for row in rows if row.started is not None and is_ahead(row, now)), default=0)
     if wait:
         raise NotYet(wait)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import chain, repeat
+
 import pytest
 
 from aurora_scheduler import commands
@@ -90,6 +93,23 @@ async def test_a_call_that_changes_the_job_is_to_be_made_when_the_instant_has_co
     assert (world.job(job), world.rows(job)) == before
     await world.run_to(NOON)
     call(world, job)
+
+
+@pytest.mark.parametrize("looks", range(1, 6))
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_what_changes_the_job_is_not_of_before_an_instant_that_comes_amid_it(world, call, looks, monkeypatch):
+    job = world.create("hourly", "every 1 hour", sleeping(1), job_id="one")
+    await world.start(claim_ahead=LEAD)
+    await just_before(world)
+    declared = world.job(job)
+    seen = chain([NOON - 1] * looks, repeat(NOON))
+    monkeypatch.setattr(world.clock, "now", lambda: next(seen))
+    with suppress(NotYet):
+        call(world, job)
+    for change in world.store.changes_of(declared)[1:]:
+        assert change.at >= NOON
+    for now in filter(None, (world.store.job("one"), world.store.job("two"))):
+        assert now.updated >= NOON or now.updated == declared.updated
 
 
 async def test_a_call_that_only_looks_waits_for_nothing(world):
