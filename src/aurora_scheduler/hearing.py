@@ -29,6 +29,8 @@ class Hearing:
         self._feed = feed
         self._told: dict[str, ExecutionStatus] = {}
         self._wanted = trio.Event()
+        #: It is told of once that nothing can be heard.
+        self._is_told = False
 
     def begin(self) -> None:
         """There is a listener."""
@@ -45,12 +47,15 @@ class Hearing:
             except SchedulerStopped:  # with a callback that did not end
                 return
             except StoreError as error:
-                _log.warning("what other processes write is not heard of, trying again: %s", error)
+                if not self._is_told:
+                    _log.warning("what other processes write is not heard of, trying again: %s", error)
+                self._is_told = True
                 await trio.sleep(_AGAIN)
 
     async def _hear(self, listener: Listener) -> None:
         try:
             await trio.to_thread.run_sync(listener.open)
+            self._is_told = False
             while self._feed.has_listeners:
                 with trio.move_on_after(_LOOK_EVERY):
                     await trio.lowlevel.wait_readable(listener.fileno())

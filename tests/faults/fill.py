@@ -61,7 +61,7 @@ class Said(logging.Handler):
     """What the scheduler says of itself."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.DEBUG)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -70,7 +70,9 @@ class Said(logging.Handler):
 
 def _main(kind: str, directory: Path) -> None:
     said = Said()
-    logging.getLogger("aurora_scheduler").addHandler(said)
+    log = logging.getLogger("aurora_scheduler")
+    log.addHandler(said)
+    log.setLevel(logging.DEBUG)
     path = directory / "jobs.db"
     cron = CronService(path)
     cron.start()

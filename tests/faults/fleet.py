@@ -28,6 +28,8 @@ __all__ = ["Fleet"]
 SECOND = 1_000_000
 _SOURCE = Path(aurora_scheduler.__file__).parents[1]
 _DEADLINE = 60.0
+#: In microseconds: later than any that is begun before others find its process dead, by whatever clock.
+_LATE = 13 * SECOND
 
 
 @dataclass
@@ -171,6 +173,10 @@ class Fleet:
                 assert row is not None, f"there is no record of {execution}, which has begun"
                 assert count == 1, f"{row} had {count} effects"
                 assert row.status in ("succeeded", "lost"), f"{row} had an effect"
+        for line in self._of("begin"):
+            row = rows[line["execution"]]
+            is_late = row.started is not None and line.at - row.started > _LATE
+            assert not (is_late and row.status == "lost"), f"{row} was begun, late, though it was lost already"
         ended = {line["execution"] for line in self._of("end")}
         without = [row for row in rows.values() if row.status == "succeeded" and row.id not in ended]
         assert not without, f"these have succeeded, and had no effect: {without}"

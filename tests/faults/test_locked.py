@@ -53,8 +53,9 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Say so after half a second, instead of five."""
+def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Say so after half a second, instead of five; and say all of it."""
+    caplog.set_level(logging.DEBUG, "aurora_scheduler")
     monkeypatch.setattr(locks, "PATIENCE", 0.5)
     callbacks.calls.clear()
     callbacks.may_end.clear()
@@ -73,9 +74,14 @@ def cron(database: Path) -> Iterator[CronService]:
 
 
 def waits(caplog: pytest.LogCaptureFixture, what: str) -> list[str]:
-    """The warnings that name the database and what waits for it."""
-    texts = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    """What names the database and what waits for it."""
+    texts = [record.getMessage() for record in caplog.records]
     return [text for text in texts if what in text and "jobs.db" in text]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What an operator reads."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def check(database: Path) -> None:
@@ -112,6 +118,9 @@ def test_a_database_that_is_held_delays_the_firings_and_loses_none(cron, databas
         (ended,) = eventually(lambda: cron.get_executions("slow", "succeeded"))
         assert ended.id == slow.id
     cron.shutdown(drain=10)
+    away, back = warnings(caplog)
+    assert away.startswith("the database cannot be written now, and what needs that waits: ")
+    assert back.startswith("the database can be written again, after ")
     check(database)
 
 

@@ -34,7 +34,7 @@ _BATCH = 500
 
 async def admit_first(book: Book) -> None:
     """Give the very nearest jobs their tasks: at the start, so that they need not wait for all others."""
-    nearest = await until_there(partial(_ask, book, min(_FIRST, book.horizon.most)), "reading jobs")
+    nearest = await until_there(book.reading, partial(_ask, book, min(_FIRST, book.horizon.most)), "reading jobs")
     await book.load(nearest.job_ids)
 
 
@@ -42,7 +42,7 @@ async def admit(book: Book) -> None:
     """Give the nearest jobs their tasks, what fires first first, and let the others rest in the store."""
     horizon = book.horizon
     horizon.lift()
-    nearest = await until_there(partial(_ask, book, horizon.most), "reading jobs")
+    nearest = await until_there(book.reading, partial(_ask, book, horizon.most), "reading jobs")
     horizon.lower(nearest.until)
     await book.load([job_id for job_id in nearest.job_ids if not book.knows(job_id)])
     book.let_rest()
@@ -78,7 +78,9 @@ async def renew(book: Book, job_ids: Sequence[str]) -> None:
         return
     moved = 0
     for start in range(0, len(job_ids), _BATCH):
-        moved += await until_there(partial(_renew, book, job_ids[start : start + _BATCH]), "computing firings anew")
+        moved += await until_there(
+            book.writing, partial(_renew, book, job_ids[start : start + _BATCH]), "computing firings anew"
+        )
     _log.info("computed %d next firing(s) anew with changed zone data, %d moved", len(job_ids), moved)
 
 

@@ -21,8 +21,9 @@ from aurora_scheduler.engine.lead import Lead
 from aurora_scheduler.engine.lookup import Callbacks
 from aurora_scheduler.engine.mailbox import Mailbox
 from aurora_scheduler.engine.pace import Pace
-from aurora_scheduler.engine.patience import until_there
+from aurora_scheduler.engine.patience import Outage, until_there
 from aurora_scheduler.engine.runners import Runners
+from aurora_scheduler.engine.signs import Signs
 from aurora_scheduler.engine.slots import Slots
 from aurora_scheduler.garbage import collector_held
 from aurora_scheduler.instants import SECOND
@@ -90,6 +91,10 @@ class Book:
         self.alarms = alarms
         #: For what is claimed ahead.
         self.early_alarms = Alarms(clock, lead.seconds)
+        #: The times in which the store cannot be written, or read.
+        self.writing, self.reading = Outage("written", clock), Outage("read", clock)
+        #: The signs of life that are given to others who share the jobs.
+        self.signs = Signs(clock)
         #: How many decisions are written.
         self.pace = Pace(clock)
         self.attempts: dict[str, Attempt] = {}
@@ -248,6 +253,7 @@ class Book:
         check = partial(_check, commit=commit, now=self.clock.now()) if _accepts(commit) else self._check_of(commit)
         self.writer.decide([Decision(commit, check, tell, ticket.take)])
         await ticket.wait()
+        self.writing.end()
         self.apply(entry, commit)
 
     def hand_in(self, commit: Commit, then: Callable[..., object], *args: Any) -> None:
@@ -344,7 +350,7 @@ class Book:
             return await self.writer.read(read).wait()
 
         async with self._loading:  # what was read later is brought in later
-            snapshots, self._to_cancel = await until_there(ask, "reading jobs")
+            snapshots, self._to_cancel = await until_there(self.reading, ask, "reading jobs")
             for execution_id in self._to_cancel.keys() & self.attempts.keys():
                 self.attempts[execution_id].note_cancelling(self._to_cancel[execution_id])
             for job_id, snapshot in zip(job_ids, snapshots, strict=True):

@@ -65,6 +65,7 @@ def _claimed(
     book.end_claim(entry, claim.execution)
     request.is_being_written, request.is_made, request.error = False, error is None, error
     if error is None:
+        book.writing.end()
         if entry.request is request:
             entry.request = None
         entry.apply(claim.commit)

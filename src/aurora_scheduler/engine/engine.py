@@ -208,13 +208,13 @@ class Engine:
 
     async def _own_and_load(self, keeping: trio.Nursery, tending: trio.Nursery) -> None:
         """Stand by until this process is the owner; recover what a dead one left; give every active job its task."""
-        while not await until_there(lambda: self.writer.write(self._own).wait(), "starting"):
+        while not await until_there(self.book.writing, lambda: self.writer.write(self._own).wait(), "starting"):
             if not self._stands_by:
                 _log.info("another process owns the database; this one stands by")
                 self._stands_by = True
             await trio.sleep(self.settings.own_every)
         self.is_owner = True
-        outdated = await until_there(self._take_over, "starting")
+        outdated = await until_there(self.book.writing, self._take_over, "starting")
         if self._shares:
             keeping.start_soon(self._sharing.keep)
             keeping.start_soon(self._hints.listen, self.writer)

@@ -59,7 +59,7 @@ async def follow_others(book: Book, every: float) -> None:
         try:
             ids = await book.changes_by_others()
         except AWAY as error:
-            _log.warning("changes of other processes could not be read, trying again: %s", error)
+            book.writing.note(error)
         else:
             book.note_changes(ids)
 

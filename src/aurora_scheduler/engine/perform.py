@@ -38,7 +38,14 @@ def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
     """Begin a claimed execution: a plain callback at once in a worker thread, all else in a task of its own."""
     if attempt.cancel_reason is not None:  # since its claim
         _ended(book, entry, attempt, CANCELLED)
-        return
+    elif book.signs.are_wanted_for(attempt.execution):
+        assert book.performing is not None
+        book.performing.start_soon(_begin_if_held, book, entry, attempt)
+    else:
+        _begin(book, entry, attempt)
+
+
+def _begin(book: Book, entry: Entry, attempt: Attempt) -> None:
     job = entry.job
     attempt.callback = job.callback
     found = book.callbacks.known(job.callback)
@@ -54,6 +61,35 @@ def begin(book: Book, entry: Entry, attempt: Attempt) -> None:
         _ended(book, entry, attempt, raised(error))
     else:
         book.runners.post(attempt, found.function, arguments, partial(_ended, book, entry, attempt))
+
+
+async def _begin_if_held(book: Book, entry: Entry, attempt: Attempt) -> None:
+    """Begin it, unless others have found this process dead while it stood still, and the attempt lost with it."""
+    execution, is_held = attempt.execution, False
+    try:
+        with attempt.make_interruptible():
+            is_held = await _is_held(book, execution)
+    except SchedulerStopped:
+        pass
+    except BaseException:
+        book.attempt_ended(entry, attempt)
+        raise
+    attempt.scope = None
+    if attempt.cancel_reason is not None:
+        _ended(book, entry, attempt, CANCELLED)
+    elif is_held:
+        _begin(book, entry, attempt)
+    else:
+        told = "execution %s of job %r is not begun: this process stood still, and it was found lost"
+        _log.warning(told, execution.id, execution.job_name, extra=about(execution))
+        book.attempt_ended(entry, attempt)
+
+
+async def _is_held(book: Book, execution: Execution) -> bool:
+    """Whether it is still this process's, as others say who have heard of this one again."""
+    await book.signs.next()
+    row = await _row_of(book, execution)
+    return row is not None and row.owner == execution.owner and not row.status.is_final
 
 
 async def _perform(book: Book, entry: Entry, attempt: Attempt, found: Found | None) -> None:
@@ -103,6 +139,7 @@ def _end_written(book: Book, entry: Entry, attempt: Attempt, commit: Commit, err
         book.performing.start_soon(_keep_writing_end, book, entry, attempt, commit, error)
         return
     if error is None:
+        book.writing.end()
         book.apply(entry, commit)
         _report(book, entry, commit)
     else:
@@ -198,10 +235,9 @@ async def _write_end(book: Book, entry: Entry, attempt: Attempt, commit: Commit,
             await pauses.after_refusal(f"the end of execution {ended.id}", fields)
             await book.load({entry.job.id, await _job_of(book, ended)})
         else:
-            _log.warning("the end of execution %s waits for the database: %s", ended.id, error, extra=fields)
             if attempt.came_to is not None and not _hold(book, attempt):
                 deaths = await _deaths(book, ended)
-            await pauses.wait()
+            await pauses.through(book.writing, error, f"the end of execution {ended.id}", fields)
         outcome = _outcome_of(attempt)
         commit = _settled(book, entry, attempt, outcome, deaths)
         try:
@@ -251,7 +287,7 @@ async def _deaths(book: Book, execution: Execution) -> int:
         lost = store.executions(execution.job_id, ExecutionStatus.LOST, limit=1000)
         return sum((row.generation, row.scheduled) == firing for row in lost)
 
-    return await until_there(lambda: book.writer.read(read).wait(), "reading attempts", about(execution))
+    return await until_there(book.reading, lambda: book.writer.read(read).wait(), "reading attempts", about(execution))
 
 
 async def _job_of(book: Book, execution: Execution) -> str:
@@ -263,7 +299,7 @@ async def _job_of(book: Book, execution: Execution) -> str:
 async def _row_of(book: Book, execution: Execution) -> Execution | None:
     """The execution as it is stored."""
     read = partial(book.writer.read, lambda store: store.execution(execution.id))
-    return await until_there(lambda: read().wait(), "reading an attempt", about(execution))
+    return await until_there(book.reading, lambda: read().wait(), "reading an attempt", about(execution))
 
 
 async def _is_written(book: Book, ended: Execution) -> bool:

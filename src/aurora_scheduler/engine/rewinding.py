@@ -22,7 +22,9 @@ async def comes_from_later(book: Book, by: int) -> bool:
     """Whether something was written to the jobs when the wall clock showed more than now, by so much."""
     latest = max((max(each.job.updated, each.job.last_run or 0) for each in book.entries()), default=0)
     if book.horizon.at is not None:
-        of_all = await until_there(lambda: book.writer.read(lambda store: store.latest()).wait(), "reading jobs")
+        of_all = await until_there(
+            book.reading, lambda: book.writer.read(lambda store: store.latest()).wait(), "reading jobs"
+        )
         latest = max(latest, of_all)
     return latest > book.clock.now() + by
 
@@ -46,7 +48,7 @@ async def _resting(book: Book) -> AsyncIterator[list[Snapshot]]:
     """The active jobs that rest in the store."""
     last: Job | None = None
     while True:
-        jobs, snapshots = await until_there(partial(_ask_resting, book, last), "reading jobs")
+        jobs, snapshots = await until_there(book.reading, partial(_ask_resting, book, last), "reading jobs")
         if not jobs:
             return
         last = jobs[-1]
@@ -64,12 +66,12 @@ async def _ask_resting(book: Book, last: Job | None) -> tuple[list[Job], list[Sn
 async def _rewind(book: Book, entry: Entry) -> None:
     fields = {"job_id": entry.job.id}
     try:
-        commit = await until_there(partial(_rewound, book, entry), "computing firings anew", fields)
+        commit = await until_there(book.reading, partial(_rewound, book, entry), "computing firings anew", fields)
     except ScheduleError:  # its zone is unknown here, as its task is about to say
         return
     if commit is not None:
         with suppress(Refused):  # it has just been changed: then by the new time
-            await until_there(partial(book.commit, entry, commit), "computing firings anew", fields)
+            await until_there(book.writing, partial(book.commit, entry, commit), "computing firings anew", fields)
 
 
 async def _rewound(book: Book, entry: Entry) -> Commit | None:

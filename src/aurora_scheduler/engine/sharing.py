@@ -59,8 +59,9 @@ class Sharing:
             self._rounds += 1
             try:
                 has_gained = await self._take_part()
+                self._book.writing.end_for_all()
             except AWAY as error:
-                _log.warning("no sign of life can be given to the other processes, trying again: %s", error)
+                self._book.writing.note(error)
                 self._rounds = 0  # something may have been taken all the same
             if self._rounds % _COMPARED == 1:
                 self._book.horizon.nudge()
@@ -76,6 +77,7 @@ class Sharing:
                 await self._hints.wait(_EVERY)
                 await trio.sleep(_GATHERED)
                 concerned = await self._book.writer.read(self._is_concerned).wait()
+                self._book.reading.end_for_all()
 
     def _is_concerned(self, store: Store) -> bool:
         return store.concerns(self._book.last_change)
@@ -97,7 +99,9 @@ class Sharing:
             got, lost = take_part(store, book.clock, book.owner, takes=takes, is_first=is_first)
             return got, lost, store.changes_since(book.last_change)
 
+        begun = book.clock.monotonic()
         got, lost, (book.last_change, changed) = await book.writer.write(share).wait()
+        book.signs.note(begun)
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
             report_lost(book, lost)

@@ -51,9 +51,7 @@ async def tend(book: Book, entry: Entry, scope: trio.CancelScope) -> None:
                     await book.load([entry.job.id])
                 except AWAY as error:
                     # No store, no start. What is due stays due.
-                    extra = {"job_id": entry.job.id}
-                    _log.warning("job %r waits for the database: %s", entry.job.name, error, extra=extra)
-                    await pauses.wait()
+                    await pauses.through(book.writing, error, f"job {entry.job.name!r}", {"job_id": entry.job.id})
     finally:
         book.task_ended(entry, scope)
 

@@ -73,7 +73,6 @@ async def _mark(book: Book, entry: Entry, attempt: Attempt) -> None:
             await pauses.after_refusal(f"the timeout of execution {attempt.execution.id}", fields)
             await book.load([entry.job.id])
         except AWAY as error:
-            _log.warning("marking execution %s waits for the database: %s", attempt.execution.id, error, extra=fields)
-            await pauses.wait()
+            await pauses.through(book.writing, error, f"marking execution {attempt.execution.id}", fields)
         else:
             return

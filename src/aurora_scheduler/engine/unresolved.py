@@ -53,8 +53,7 @@ async def try_unresolved(book: Book) -> None:
             with suppress(Refused):  # changed meanwhile: then its change is being followed
                 await book.commit(entry, commit)
         except AWAY as error:  # for the next time
-            told = "job %r, which can run again, waits for the database: %s"
-            _log.warning(told, entry.job.name, error, extra={"job_id": entry.job.id})
+            book.writing.note(error)
             continue
         await book.load([entry.job.id])
     with suppress(*AWAY):  # they are asked about again
