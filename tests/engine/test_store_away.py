@@ -68,6 +68,33 @@ async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_bac
     assert len(world.calls) == 1
 
 
+@pytest.mark.parametrize("overlap", ["skip", "queue_one", "queue_all", "cancel_previous"])
+async def test_what_has_ended_keeps_nothing_from_running_though_its_end_is_not_written_yet(world, overlap):
+    job = world.create("done in the dark", "every 1 hour", sleeping(10), overlap=overlap)
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 10**9
+    await world.run(3600)
+    world.writer.failing_writes = 0
+    await world.run(30)
+    assert [(row.scheduled, row.status, row.reason) for row in world.rows(job)] == [
+        (START + HOUR, ExecutionStatus.SUCCEEDED, None),
+        (START + 2 * HOUR, ExecutionStatus.SUCCEEDED, None),
+    ]
+    assert START + 2 * HOUR + 5 * SECOND <= world.calls[1].begun <= START + 2 * HOUR + 10 * SECOND
+
+
+async def test_a_run_by_hand_waits_for_the_end_of_what_has_ended(world):
+    job = world.create("done in the dark", "every 1 hour", sleeping(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 4
+    await world.run(5.5)
+    asked = world.run_by_hand(job)
+    await world.run(60)
+    assert world.row(asked).status is ExecutionStatus.SUCCEEDED
+
+
 async def test_an_end_that_was_held_says_when_the_callback_ended(world):
     job = world.create("done in the dark", "every 1 hour", sleeping(10))
     await world.start()

@@ -253,6 +253,8 @@ class Reference:
             return
         if job.pause.until is not None:
             return
+        if not self._has_room(job) and any(run.outcome is not None for run in job.here):
+            return  # what has ended keeps nothing from running: first its end is written
         while (act := self._next_act(job)) is not None:
             if not self._write(job, job.pause, act):
                 return

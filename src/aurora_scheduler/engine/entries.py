@@ -12,6 +12,7 @@ from aurora_scheduler.engine.alarms import Bell
 from aurora_scheduler.engine.requests import Request
 from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
+from aurora_scheduler.rules.overlap import has_room
 from aurora_scheduler.tickets import Ticket
 from aurora_scheduler.values import replace
 
@@ -93,7 +94,7 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = ("attempts", "bell", "claiming", "job", "request", "scope", "unanswered", "waiting")
+    __slots__ = ("attempts", "awaits_end", "bell", "claiming", "job", "request", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -107,6 +108,8 @@ class Entry:
         self.claiming: list[str] = []
         #: The cancel scope of the job's task; None while it has none.
         self.scope: trio.CancelScope | None = None
+        #: Whether the task waits for an attempt's end to be written.
+        self.awaits_end = False
         #: The claim that the task asked for, until it is made.
         self.request: Request | None = None
         #: Rung when the job's task is to decide anew.
@@ -131,6 +134,12 @@ class Entry:
     def is_idle(self) -> bool:
         """Whether nothing of the job runs, and nothing waits."""
         return not (self.waiting or self.is_busy)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether there is no room for another attempt, but will be as soon as an end is written that has come."""
+        attempts = self.attempts.values()
+        return any(attempt.finished is not None for attempt in attempts) and not has_room(self.job, self.attempts)
 
     def running(self) -> list[Execution]:
         """The attempts that run here, as they were claimed."""
@@ -187,11 +196,13 @@ class Entry:
     def note_ended(self) -> None:
         """An attempt is over: that matters to a job with firings that wait, or with none to come any more.
 
-        Any other one sleeps until its next firing, and need not be woken in between.
+        And to one whose task waits for just that. Any other one sleeps until its next firing, and need not be woken in
+        between.
         """
-        if self.waiting or self.job.next_due is None:
+        if self.waiting or self.job.next_due is None or self.awaits_end:
             self.nudge()
 
     def begin_deciding(self) -> None:
         """From here on a nudge means that something happened after what is being looked at."""
         self.bell.still()
+        self.awaits_end = False

@@ -57,8 +57,10 @@ class Sharing:
                 await self._until_needed()
             has_gained = False
             self._rounds += 1
+            begun = self._book.clock.monotonic()
             try:
                 has_gained = await self._take_part()
+                self._book.signs.note(begun)
                 self._book.writing.end_for_all()
             except AWAY as error:
                 self._book.writing.note(error)
@@ -99,9 +101,7 @@ class Sharing:
             got, lost = take_part(store, book.clock, book.owner, takes=takes, is_first=is_first)
             return got, lost, store.changes_since(book.last_change)
 
-        begun = book.clock.monotonic()
         got, lost, (book.last_change, changed) = await book.writer.write(share).wait()
-        book.signs.note(begun)
         if lost:
             _log.warning("recovered after a scheduler that died: %d execution(s) lost", len(lost))
             report_lost(book, lost)

@@ -65,6 +65,9 @@ async def _next_step(book: Book, entry: Entry, in_full: bool) -> Step | None:
             await book.callbacks.prepare(job)
         if not in_full and book.is_plainly_due(entry):
             return None
+        if entry.is_held_up:  # what has ended keeps nothing from running, though the store is away
+            entry.awaits_end = True
+            return Sleep(None)
         return book.decide(entry)
     except (CallbackError, ScheduleError) as error:
         if isinstance(error, CallbackError) and await leave_to_others(book, job):
