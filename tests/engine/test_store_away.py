@@ -95,6 +95,30 @@ async def test_a_run_by_hand_waits_for_the_end_of_what_has_ended(world):
     assert world.row(asked).status is ExecutionStatus.SUCCEEDED
 
 
+async def test_a_stop_while_the_store_is_away_waits_for_it_as_long_as_the_drain_and_no_longer(world, caplog):
+    world.create("done in the dark", "every 1 hour", sleeping(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 10**9
+    await world.run(60)
+    stopped, engine = world.now, world.engine
+    await world.stop(drain=30)
+    assert world.now - stopped <= 31 * SECOND
+    assert engine.left == ()
+    (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert error.startswith("job 'done in the dark' ended (succeeded), but that was not written")
+
+
+async def test_what_ended_is_written_where_the_store_comes_back_within_the_drain(world):
+    job = world.create("done in the dark", "every 1 hour", sleeping(10))
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = 10
+    await world.run(20)
+    await world.stop(drain=30)
+    assert [row.status for row in world.rows(job)] == [ExecutionStatus.SUCCEEDED]
+
+
 async def test_an_end_that_was_held_says_when_the_callback_ended(world):
     job = world.create("done in the dark", "every 1 hour", sleeping(10))
     await world.start()

@@ -28,6 +28,10 @@ def quick() -> str:
     return "done"
 
 
+def for_most_of_a_second() -> None:
+    time.sleep(0.7)
+
+
 async def endless() -> None:
     await trio.sleep_forever()
 
@@ -56,6 +60,17 @@ def test_each_comes_to_have_its_share(both):
         make(one, f"job {number}")
     eventually(lambda: sorted([one.health().jobs, two.health().jobs]) == [5, 5])
     assert one.health().status == two.health().status == "ok"
+
+
+def test_jobs_that_are_hardly_ever_idle_are_shared_too(both):
+    one, two = both
+    for number in range(10):
+        one.schedule_relative(name=f"job {number}", relative_time="every 1 second", callback=for_most_of_a_second)
+    eventually(lambda: sorted([one.health().jobs, two.health().jobs]) == [5, 5])
+    rows = one.get_executions(limit=10_000)
+    assert {row.status for row in rows} <= {"succeeded", "running"}, (
+        "none was left while it ran, or twice, or not at all"
+    )
 
 
 def test_a_run_that_is_asked_for_is_waited_for_wherever_it_runs(both):

@@ -206,6 +206,10 @@ class Book:
         """All that are looked after here."""
         return list(self._entries.values())
 
+    def entry(self, job_id: str) -> Entry | None:
+        """The job's, if it is looked after here."""
+        return self._entries.get(job_id)
+
     def knows(self, job_id: str) -> bool:
         """Whether the job is looked after here, and does not rest in the store."""
         return job_id in self._entries

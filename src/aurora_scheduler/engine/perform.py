@@ -346,6 +346,6 @@ def _tell_if_deactivated(book: Book, commit: Commit) -> None:
 def _tell_lost(attempt: Attempt) -> None:
     ended, outcome = attempt.execution, _outcome_of(attempt)
     _log.error(
-        "job %r ended (%s) after the scheduler had stopped; its firing is recovered at the next start",
-        ended.job_name, outcome.status, extra=about(ended),
+        "job %r ended (%s), but that was not written before the scheduler stopped; its firing is recovered at the next "
+        "start", ended.job_name, outcome.status, extra=about(ended),
     )  # fmt: skip

@@ -28,6 +28,9 @@ _log = logger("engine")
 _EVERY = 1.0
 #: Hints are gathered for so long: others change many things one after the other.
 _GATHERED = 0.05
+#: How often, in seconds, it is looked whether what is held too much is idle: what fires every second hardly ever is
+#: when a sign of life is given, if both are in step.
+_WATCHED = 0.03
 #: After so many rounds it is looked whether all that is held is known.
 _COMPARED = 60
 #: What is due in so many microseconds is not left to others: it may be claimed just now.
@@ -44,6 +47,8 @@ class Sharing:
         self._since = ""
         self._takes = True
         self._rounds = 0
+        #: What is held too much.
+        self._surplus: Sequence[str] = ()
 
     async def begin(self) -> None:
         """Have a first share, and recover what those had begun that are gone. With one owner that is all."""
@@ -76,7 +81,8 @@ class Sharing:
         concerned = False
         with trio.move_on_after(_EVERY), suppress(*AWAY):
             while not concerned:
-                await self._hints.wait(_EVERY)
+                await self._hints.wait(_WATCHED if self._surplus else _EVERY)
+                await self._leave_surplus()
                 await trio.sleep(_GATHERED)
                 concerned = await self._book.writer.read(self._is_concerned).wait()
                 self._book.reading.end_for_all()
@@ -112,18 +118,26 @@ class Sharing:
         book.note_changes([*changed, *got.gained, *(commit.job.id for commit in lost if commit.job is not None)])
         if not takes:
             await self._release(None)
-        if got.surplus:
-            await self._release(self._idle(got.surplus))
+        self._surplus = got.surplus
+        await self._leave_surplus()
         return bool(got.gained)
 
     async def _release(self, job_ids: Sequence[str] | None) -> None:
         self._book.note_changes(await self._book.writer.write(lambda store: store.release(job_ids)).wait())
 
-    def _idle(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of the jobs with which nothing happens just now."""
+    async def _leave_surplus(self) -> None:
+        """Leave to others what is held too much, as far as it is idle just now."""
         soon = self._book.clock.now() + _SOON
-        busy = {entry.job.id for entry in self._book.entries() if not entry.is_idle or _fires_by(soon, entry.job)}
-        return [job_id for job_id in job_ids if job_id not in busy]
+        idle = {job_id for job_id in self._surplus if self._is_idle(job_id, soon)}
+        if idle:
+            self._surplus = [job_id for job_id in self._surplus if job_id not in idle]
+            with trio.CancelScope(shield=True):  # what was left is to be known
+                await self._release(list(idle))
+
+    def _is_idle(self, job_id: str, soon: int) -> bool:
+        """Whether nothing happens with the job just now."""
+        entry = self._book.entry(job_id)
+        return entry is None or (entry.is_idle and not _fires_by(soon, entry.job))
 
 
 def _fires_by(instant: int, job: Job) -> bool:

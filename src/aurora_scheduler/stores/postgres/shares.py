@@ -63,6 +63,11 @@ _LAST_DUE = (
     f"SELECT job.id FROM aurora_jobs AS job{_REFUSED} WHERE holder = %s AND {FIRE} AND {_OF_KIND} AND NOT {_IS_BUSY}"
     " ORDER BY next_fire DESC NULLS FIRST LIMIT %s"
 )
+#: They can be left when their callbacks have ended, which may be soon.
+_BUSY = (
+    f"SELECT job.id FROM aurora_jobs AS job{_REFUSED} WHERE holder = %s AND {FIRE} AND {_OF_KIND} AND job.id IN"
+    f" (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})) LIMIT %s"
+)
 _LEAVE = f"UPDATE aurora_jobs AS job SET holder = NULL WHERE holder = %s AND NOT {_RUNS} AND {{}} RETURNING id"
 #: A node that is not there any more, though it does not know, has nothing to say.
 _REFUSE = "INSERT INTO aurora_refusals SELECT id, %s, %s, %s FROM aurora_nodes WHERE id = %s ON CONFLICT DO NOTHING"
@@ -114,7 +119,10 @@ def take_busy(sql: Connection, node: str, tags: Collection[str]) -> list[str]:
 
 
 def balance(sql: Connection, node: str) -> tuple[int, list[str], list[str]]:
-    """How many jobs there are; what of each kind was missing, and is taken, as it comes due; and what is too much."""
+    """How many jobs there are; what of each kind was missing, and is taken, as it comes due; and what is too much.
+
+    Of that first what is idle; what is not can be left in a moment in which it is.
+    """
     nodes, count = _nodes(sql), 0
     taken: list[str] = []
     surplus: list[str] = []
@@ -126,7 +134,9 @@ def balance(sql: Connection, node: str) -> tuple[int, list[str], list[str]]:
             taken += _ids(sql.find(_TAKE, node, kind.tag, kind.refused, most))
         elif kind.mine - share > share // _SLACK:
             most = min(kind.mine - share, _TOGETHER)
-            surplus += _ids(sql.find(_LAST_DUE, node, kind.tag, kind.refused, most))
+            idle = _ids(sql.find(_LAST_DUE, node, kind.tag, kind.refused, most))
+            busy = _ids(sql.find(_BUSY, node, kind.tag, kind.refused, most - len(idle))) if len(idle) < most else []
+            surplus += [*idle, *busy]
     return count, taken, surplus
 
 
