@@ -6,6 +6,7 @@ ends its sentence with advice: what was given, why it was refused, what is accep
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -60,6 +61,29 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+#: What comes before the user's name in an address; "postgresql:" alone only where that leaves a name and a password.
+_BEFORE_USER = re.compile(r"\s*(?:[\w+.-]+:(?=//)|postgresql:(?=[^:]*:.*@))?/*", re.IGNORECASE | re.DOTALL)
+#: Where the value ends nobody knows: it may be quoted, badly, or have what separates others in it.
+_TOLD_PASSWORD = re.compile(r"((?:pass|password|passwd|pwd)\s*=).*", re.IGNORECASE | re.DOTALL)
+_CLEARLY_A_PATH = re.compile(r"/(?!/)|[.~]|[a-z]:[\\/](?!/)", re.IGNORECASE)
+
+
+def masked(database: str) -> str:
+    """What names a database, without what could be a password, however badly it is written.
+
+    >>> masked("mysql://bob:hun/ter@2@host/jobs")
+    'mysql://bob:***@host/jobs'
+    >>> masked("host=db user=bob password='hunter 2'")
+    'host=db user=bob password=***'
+    """
+    if _CLEARLY_A_PATH.match(database) and "://" not in database:
+        return database
+    before = _BEFORE_USER.match(database)
+    colon, at = database.find(":", before.end() if before else 0), database.rfind("@")
+    hidden = f"{database[: colon + 1]}***{database[at:]}" if 0 <= colon < at else database
+    return _TOLD_PASSWORD.sub(r"\1***", hidden)
 
 
 class AuroraError(Exception):
@@ -190,7 +214,7 @@ class StoreError(AuroraError):
 
     def __init__(self, path: object, reason: str) -> None:
         self.path = path
-        super().__init__(f"the database {shown(str(path), 300)}: {printable(reason)}")
+        super().__init__(f"the database {shown(masked(str(path)), 300)}: {printable(reason)}")
 
 
 class NotADatabaseError(StoreError):

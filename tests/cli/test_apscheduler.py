@@ -162,3 +162,11 @@ def test_a_store_that_is_not_there_is_told_of(aurora):
     assert result.exit_code == 1
     assert "the jobs cannot be read from nothing://nowhere" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("url", ["nothing://bob:s3cret@nowhere", "postgresql:bob:s3cret@nowhere", "://bob:s3cret@h"])
+def test_the_password_of_a_store_that_is_not_there_is_not_shown(aurora, url):
+    result = aurora("import-apscheduler", url, "--db", "ours.db")
+    assert result.exit_code == 1
+    assert "the jobs cannot be read from" in result.stderr
+    assert "s3cret" not in result.output

@@ -133,6 +133,30 @@ def test_where_nobody_answers_that_is_said_and_the_password_is_not(aurora, addre
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql+psycopg://bob:s3cret@h/x", "leave out +psycopg"),
+        ("postgresq://bob:s3cret@h/x", "there is no store for postgresq://"),
+        (" postgresql://bob:s3cret@h/x", "there is a blank before it"),
+        ("postgresql://bob:1/s3cret@h/x", "there is a / before the @"),
+        ("postgresql:bob:s3cret@h/x", ":// is missing"),
+        ("host=h dbname=e3 password=s3cret", "key=value is not accepted"),
+        ("bob:s3cret@h/x", "'bob:***@h/x'"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_the_password_is_not_shown(aurora, tmp_path, address, told):
+    for command in (
+        *(["list", "--db", address], ["doctor", "--db", address], ["migrate", address, "new.db"]),
+        ["add", "every 1 hour", "--name", "x", "--callback", "os.getcwd", "--db", address],
+    ):
+        result = aurora(*command)
+        assert result.exit_code == 1
+        assert (told if command[0] != "add" else "database") in result.stderr
+        assert "s3cret" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_the_driver_it_is_said_how_to_get_it(aurora, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "aurora_scheduler.stores.postgres", None)
     monkeypatch.delattr("aurora_scheduler.stores.postgres", raising=False)

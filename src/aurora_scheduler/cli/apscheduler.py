@@ -15,7 +15,7 @@ from typing import Any
 from aurora_scheduler.callbacks import name_of, resolve
 from aurora_scheduler.cli.failing import Failure
 from aurora_scheduler.definition import NewJob
-from aurora_scheduler.errors import AuroraError, shown
+from aurora_scheduler.errors import AuroraError, masked, shown
 
 __all__ = ["Carried", "NotCarried", "carried", "stored_jobs"]
 
@@ -70,7 +70,8 @@ def stored_jobs(url: str, table: str) -> list[tuple[str, bytes]]:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
-        raise Failure(f"the jobs cannot be read from {url}: {str(error).splitlines()[0]}") from error
+        told = str(error).splitlines()[0].replace(url, masked(url))
+        raise Failure(f"the jobs cannot be read from {masked(url)}: {told}") from error
 
 
 def carried(job_id: str, pickled: bytes) -> Carried | NotCarried:

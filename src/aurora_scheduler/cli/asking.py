@@ -12,7 +12,7 @@ import anyio
 import click
 
 from aurora_scheduler.cli.failing import Failure
-from aurora_scheduler.errors import shown
+from aurora_scheduler.errors import masked, shown
 from aurora_scheduler.manager import SchedulerManager
 from aurora_scheduler.stores import Use, file_of, use_of
 
@@ -55,25 +55,28 @@ def ask(database: str, question: Callable[[SchedulerManager], Awaitable[T]], *, 
     return anyio.run(asked, backend="trio")
 
 
-def refuse_missing(database: str, *, or_none: bool = False) -> None:
-    """Raise `Failure` where there is no database that a scheduler has used; with `or_none`, nor room for a new one."""
+def refuse_missing(database: str, *, or_none: bool = False, named: str = "by --db") -> None:
+    """Raise `Failure` where there is no database that a scheduler has used; with `or_none`, nor room for a new one.
+
+    `named` says how the command is told which database is meant.
+    """
     use, file = use_of(database), file_of(database)
-    said = shown(str(file), 300)
+    said = shown(masked(str(file)), 300)
     if use is Use.MEMORY:
-        raise Failure("a database in memory is seen only by the program that has it; give the path of a file by --db")
+        raise Failure(f"a database in memory is seen only by the program that has it; give the path of a file {named}")
     if use is Use.NOTHING and not or_none:
-        raise Failure(f"there is no database at {said}; say by --db where it is (none was created)")
+        raise Failure(f"there is no database at {said}; say {named} where it is (none was created)")
     if use is Use.DIRECTORY:
         raise Failure(f"{said} is a directory; give the path of a file in it")
     if use is Use.UNUSED and not or_none:
-        raise _unused("this database")
+        raise _unused("this database", named)
     if use is Use.ANOTHERS and file is not None and not (or_none and _is_being_made(file)):
-        raise _unused(f"the file {said}")
+        raise _unused(f"the file {said}", named)
 
 
-def _unused(what: str) -> Failure:
+def _unused(what: str, named: str) -> Failure:
     return Failure(
-        f"no scheduler has ever used {what}; say by --db which database is meant (nothing was created in this one)"
+        f"no scheduler has ever used {what}; say {named} which database is meant (nothing was created in this one)"
     )
 
 
@@ -85,7 +88,7 @@ def is_there(database: str) -> bool:
 def _is_being_made(file: Path) -> bool:
     """Whether a file that nobody uses yet is empty, or comes to be used: another command may be making it."""
     for _ in range(_LOOKS):
-        if os.stat(file).st_size == 0 or use_of(str(file)) is Use.OURS:
+        if os.stat(file).st_size == 0 or use_of(os.path.abspath(file)) is Use.OURS:
             return True
         threading.Event().wait(_LOOK_EVERY)
     return False

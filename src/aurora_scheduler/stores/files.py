@@ -28,7 +28,7 @@ def look_at(name: str) -> None:
     path = Path(name)
     try:
         if not path.parent.is_dir():
-            raise StoreError(name, f"the directory {str(path.parent)!r} does not exist; create it first")
+            raise StoreError(name, "its directory does not exist; create it first")
         if path.is_dir():
             raise NotADatabaseError(name, "it is a directory; give the path of a file in it")
         if not path.exists():
@@ -46,7 +46,8 @@ def look_at(name: str) -> None:
             raise StoreReadOnlyError(name, "it, or its directory, is read-only; allow writing, or give another path")
         _see_that_it_is_a_database(path)
     except OSError as error:
-        raise StoreError(name, f"it cannot be opened ({error}); check the path and its permissions") from error
+        why = error.strerror or type(error).__name__  # without the path, which is told already
+        raise StoreError(name, f"it cannot be opened ({why}); check the path and its permissions") from error
 
 
 def _see_that_it_is_a_database(path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
-from aurora_scheduler.errors import OptionError, StoreError, shown
+from aurora_scheduler.errors import OptionError, StoreError, masked, shown
 from aurora_scheduler.ports import Store
 from aurora_scheduler.stores import examining
 from aurora_scheduler.stores.examining import Examination
+from aurora_scheduler.stores.lookalikes import why_no_address
 from aurora_scheduler.stores.sqlite import SqliteStore
 from aurora_scheduler.stores.tables import Tables
 
@@ -32,6 +34,7 @@ DEFAULT_PATH = "aurora_scheduler.db"
 
 _ACCEPTED = 'a path, ":memory:", "sqlite:///path" or "postgresql://user@host/name"'
 _POSTGRES = ("postgresql", "postgres")
+_SCHEME = re.compile(r"[\w+.-]+")
 
 
 class _Room(Protocol):
@@ -65,20 +68,24 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
 
     Raises:
         OptionError: `database` is not text or a path.
-        StoreError: it names a kind of database that is not supported, or whose driver is not installed.
+        StoreError: it names a kind of database that is not supported, or whose driver is not installed; or it is meant
+            for a server, and is no address.
     """
     if database is None:
         database = os.environ.get(ENVIRONMENT) or DEFAULT_PATH
     if not isinstance(database, str | os.PathLike):
-        raise OptionError("database", database, f"must be {_ACCEPTED}")
+        raise OptionError("database", _told(database), f"must be {_ACCEPTED}")
     text = os.fspath(database)
     if not text.strip() or "\0" in text:
-        raise OptionError("database", text, f"must be {_ACCEPTED}")
+        raise OptionError("database", masked(text), f"must be {_ACCEPTED}")
+    if (reason := why_no_address(text)) is not None:
+        raise StoreError(masked(text), reason)
     scheme, separator, rest = text.partition("://")
     if _is_on_server(text):
         return _server_room().PostgresStore(f"{scheme.lower()}://{rest}", durability=durability)
     if separator and scheme.lower() != "sqlite":
-        raise StoreError(shown(text), f"there is no store for {scheme}://; accepted: {_ACCEPTED}")
+        kind = f"{scheme}://" if _SCHEME.fullmatch(scheme) else "such an address"
+        raise StoreError(masked(text), f"there is no store for {kind}; accepted: {_ACCEPTED}")
     if separator:
         # As SQLAlchemy has it: "sqlite:///jobs.db" is relative, "sqlite:////var/jobs.db" absolute, "sqlite://" memory.
         text = rest.removeprefix("/") or ":memory:"
@@ -89,6 +96,12 @@ def open_store(database: str | os.PathLike[str] | None = None, *, durability: st
     except RuntimeError as error:  # "~nobody/…"
         raise OptionError("database", text, f"{error}; accepted: {_ACCEPTED}") from error
     return SqliteStore(str(path), durability=durability)
+
+
+def _told(database: object) -> object:
+    """What is no text, as an error may show it: an object of somebody's may show a password."""
+    told = shown(database, 10_000)
+    return database if masked(told) == told else masked(told)
 
 
 def _server_room() -> _Room:
@@ -149,6 +162,8 @@ def job_names(database: str, beginning: str, most: int) -> list[tuple[str, str]]
 
 def file_of(database: str) -> Path | None:
     """The file that a database's name means, or None for one that is no file."""
+    if why_no_address(database) is not None:
+        return None
     scheme, separator, rest = database.partition("://")
     if separator and scheme.lower() != "sqlite":
         return None

@@ -9,7 +9,7 @@ from aurora_scheduler.errors import OptionError
 
 __all__ = ["place_of"]
 
-_AS = 'it must be like "postgresql://user:password@host:5432/name", with %40 for an @ in the password'
+_AS = 'it must be like "postgresql://user:password@host:5432/name", with %40 for an @ and %2F for a / in the password'
 
 
 def place_of(url: str) -> str:
@@ -22,4 +22,9 @@ def place_of(url: str) -> str:
     host, port, name = (str(known.get(part) or "") for part in ("host", "port", "dbname"))
     if "@" in host:
         raise OptionError("database", "postgresql://…", f"there is a second @ before the host's name; {_AS}")
+    if "@" in url.partition("://")[2].partition("?")[0].partition("/")[2]:
+        raise OptionError("database", "postgresql://…", f"there is a / before the @; {_AS}")
+    if not all(each.isdecimal() for each in port.split(",") if each):  # perhaps it is the beginning of a password
+        raise OptionError("database", "postgresql://…", f"its port is no number; {_AS}")
+    name = name.replace("@", "%40")  # an @ is where a password ends
     return f"postgresql://{host}{f':{port}' if port else ''}/{name}"
