@@ -104,6 +104,8 @@ def test_what_is_not_there_is_not_moved(aurora, tmp_path, source, target):
     refused = aurora("migrate", source, target)
     assert refused.exit_code == 1
     assert not (tmp_path / target).exists()
+    assert "as FROM" in refused.stderr
+    assert "--db" not in refused.stderr
 
 
 def test_it_is_not_moved_onto_itself(aurora, database):

@@ -67,7 +67,7 @@ def migrate(source: str, target: str) -> None:
     """
     for database in (source, target):
         SchedulerManager(database)  # which refuses what cannot name a database
-    refuse_missing(source)
+    refuse_missing(source, named="as FROM")
     if use_of(target) is Use.MEMORY:
         raise Failure("what is in memory is gone when the command ends; give a file, or a server's database")
     counts = move(source, target)
