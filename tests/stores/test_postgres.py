@@ -19,7 +19,9 @@ from aurora_scheduler.errors import (
     ForeignTablesError,
     NewerSchemaError,
     OptionError,
+    StoreCorruptError,
     StoreError,
+    StoreReadOnlyError,
     StoreUnavailableError,
 )
 from aurora_scheduler.model import Commit, ExecutionStatus
@@ -242,7 +244,7 @@ def test_writers_take_turns_and_readers_wait_for_nobody(open_stores):
     [
         "postgresql://someone:s3cret@/jobs?host=/nowhere/at/all",
         "postgresql://someone:s3cret@localhost:1/jobs",
-        "postgresql://someone:s3cret@localhost:port/jobs",
+        "postgresql://someone:s3cret@localhost:99999/jobs",
     ],
 )
 def test_where_nobody_answers_that_is_said_and_the_password_is_not(address):
@@ -257,11 +259,90 @@ def test_where_the_address_is_none_that_is_said_where_it_is_given_and_the_passwo
         "postgresql://me:s3cret@[::1/jobs",
         "postgresql://me:s3cret@host/jobs?fo=1",
         "postgres://s3:cr@et@host",
+        "postgresql://me:s3/cr@et@host:5432/jobs",
+        "postgresql://me:53/cr@et@host:5432/jobs",
+        "postgresql://me:53/cret@host/jobs",
+        "postgresql://me:s3cret/jobs?user=you@host",
+        "postgresql://me:s3cret",
+        "postgresql://me@host:s3cret/jobs",
     ):
         with pytest.raises(OptionError, match=r"database='postgresql://…'.*it must be like") as caught:
             PostgresStore(address)
         assert "cret" not in str(caught.value)
         assert "et@host" not in str(caught.value)
+
+
+def test_an_at_in_the_name_of_a_database_is_none_that_a_password_ends_with():
+    assert PostgresStore("postgresql://me@host:5432/a%40b").path == "postgresql://host:5432/a%40b"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda url: url.replace("aurora@", "nobody@"), 'role "nobody" does not exist'),
+        (lambda url: url.replace("/aurora_", "/nosuch_", 1), "does not exist"),
+        (lambda url: f"{url}&port=1", "No such file"),
+        (lambda url: f"{url}&sslmode=bogus", "bogus"),
+    ],
+    ids=["role", "database", "port", "option"],
+)
+def test_where_we_are_not_let_in_nobody_is_told_that_trying_again_helps(url, change, told):
+    with pytest.raises(StoreUnavailableError, match="it cannot be reached, or does not let us in") as caught:
+        PostgresStore(change(url)).open()
+    assert told in str(caught.value)
+    assert "again" not in str(caught.value)
+
+
+def test_where_a_connection_is_lost_trying_again_may_help(connection):
+    with pytest.raises(StoreUnavailableError, match="trying again may help"):
+        connection.find("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_a_schema_that_is_missing_is_to_be_created_first(url, said):
+    missing = f"{url}&options=-csearch_path%3Dnosuchschema"
+    for look in (lambda: PostgresStore(missing).open(), lambda: examine(missing)):
+        with pytest.raises(StoreError, match=r"its search_path is nosuchschema, .*create it first") as caught:
+            look()
+        assert "LINE" not in str(caught.value)
+    said("CREATE SCHEMA nosuchschema")
+    store = PostgresStore(missing)
+    store.open()
+    store.close()
+
+
+def test_a_database_that_is_read_only_is_not_said_to_be_so_for_the_roles_rights_alone(url):
+    with pytest.raises(StoreReadOnlyError, match="the role's rights, and whether the database is read-only"):
+        PostgresStore(f"{url}&options=-cdefault_transaction_read_only%3Don").open()
+
+
+@pytest.mark.parametrize("change", ["DROP SCHEMA public CASCADE", "DROP TABLE aurora_jobs CASCADE"])
+def test_a_table_that_is_dropped_while_it_is_used_is_damage(open_stores, said, change):
+    store = open_stores()
+    said(change)
+    with pytest.raises(StoreCorruptError, match="its table aurora_jobs is missing; restore a backup") as caught:
+        store.jobs()
+    assert "SELECT" not in str(caught.value)
+    with pytest.raises(StoreCorruptError, match="its table aurora_jobs is missing; restore a backup"):
+        insert(store, make_job())
+
+
+def test_a_column_that_is_dropped_while_it_is_used_is_damage(open_stores, said):
+    store = open_stores()
+    said("ALTER TABLE aurora_jobs DROP COLUMN name")
+    with pytest.raises(StoreCorruptError, match=r'column "name" does not exist.*; restore a backup') as caught:
+        store.jobs()
+    assert "LINE" not in str(caught.value)
+
+
+def test_a_database_whose_encoding_cannot_keep_every_text_is_refused_when_it_is_opened(url):
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(f"CREATE DATABASE {name}_latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'".encode())
+    latin = url.replace(name, f"{name}_latin")
+    with pytest.raises(StoreError, match=r"its encoding is LATIN1, .* it must be UTF8: CREATE DATABASE"):
+        PostgresStore(latin).open()
+    with psycopg.connect(latin) as sql:
+        assert sql.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchall() == [(0,)]
 
 
 def test_texts_are_what_they_are_in_a_database_that_knows_of_no_encoding(url):

@@ -59,12 +59,13 @@ class Connection:
 
     def __init__(self, url: str, place: str, *, keeps_plans: bool = True) -> None:
         self._place = place
-        with translated(place):
+        with translated(place, is_connecting=True):
             told: dict[str, Any] = _PATIENCE | conninfo_to_dict(url) | {"client_encoding": "UTF8"}
             #: psycopg's own.
             self.sql: psycopg.Connection[Any] = psycopg.connect(
                 autocommit=True, prepare_threshold=_OFTEN if keeps_plans else None, **told
             )
+        with translated(place):
             try:
                 self.sql.execute(_SETTINGS)
                 #: Which of all connections that the server has ever had it is: its process there, and since when.

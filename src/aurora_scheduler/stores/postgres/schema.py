@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError
+from aurora_scheduler.errors import ForeignTablesError, NewerSchemaError, StoreError
 from aurora_scheduler.stores.migrations import TABLES
 from aurora_scheduler.stores.postgres.connection import Connection
 from aurora_scheduler.stores.postgres.faults import translated
@@ -81,6 +81,9 @@ _STEPS = {
     """,
 }
 
+#: The second is of bytes that nobody looks into: what is written comes back.
+_ENCODINGS = ("UTF8", "SQL_ASCII")
+
 #: The steps that this release knows, in order.
 KNOWN = tuple(_STEPS)
 
@@ -89,7 +92,7 @@ def migrate(connection: Connection, place: str) -> None:
     """Bring the schema up to date, in a transaction of its own.
 
     Raises `ForeignTablesError` where a table of our names is not ours, `NewerSchemaError` where a newer release made
-    it; then nothing is changed.
+    it, `StoreError` where there is no room for tables and texts; then nothing is changed.
     """
     with translated(place), connection.sql.transaction():
         connection.find("SELECT pg_advisory_xact_lock(%s)", _LOCK)
@@ -105,6 +108,7 @@ def migrate(connection: Connection, place: str) -> None:
 
 def steps_of(connection: Connection, place: str) -> Sequence[str]:
     """The steps of our schema that there are in the database. Reads only. Raises as `migrate`."""
+    _see_that_there_is_room(connection, place)
     rows = connection.find(f"SELECT name, needs FROM {_LEDGER}") if _is_there(connection, _LEDGER) else ()
     applied = [name for name, _ in rows]
     unknown = [name for name, needs in rows if name not in KNOWN and needs not in KNOWN]
@@ -122,6 +126,24 @@ def steps_of(connection: Connection, place: str) -> Sequence[str]:
             "give a schema of your own in the search path, or rename it",
         )
     return applied
+
+
+def _see_that_there_is_room(connection: Connection, place: str) -> None:
+    """Raise `StoreError` where no schema is there for our tables, or not every text can be kept."""
+    query = "SELECT current_schema(), current_setting('search_path'), current_setting('server_encoding')"
+    ((schema, search_path, encoding),) = connection.find(query)
+    if schema is None:
+        raise StoreError(
+            place,
+            f"its search_path is {search_path}, and there is no such schema, or the role may not use it: "
+            "create it first (CREATE SCHEMA …), or name one that is there",
+        )
+    if encoding not in _ENCODINGS:
+        raise StoreError(
+            place,
+            f"its encoding is {encoding}, which cannot keep every text; it must be UTF8: "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+        )
 
 
 def _is_there(connection: Connection, table: str) -> bool:
