@@ -311,8 +311,18 @@ def test_a_schema_that_is_missing_is_to_be_created_first(url, said):
 
 
 def test_a_database_that_is_read_only_is_not_said_to_be_so_for_the_roles_rights_alone(url):
-    with pytest.raises(StoreReadOnlyError, match="the role's rights, and whether the database is read-only"):
+    with pytest.raises(StoreReadOnlyError, match="the role's rights, and whether the database is read-only") as caught:
         PostgresStore(f"{url}&options=-cdefault_transaction_read_only%3Don").open()
+    assert "LINE" not in str(caught.value)
+
+
+def test_where_the_role_may_not_write_that_is_said_without_the_statement(url, connection, said):
+    said("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    said("GRANT USAGE ON SCHEMA public TO pg_monitor")
+    connection.do("SET ROLE pg_monitor")
+    with pytest.raises(StoreReadOnlyError, match=r"permission denied for schema public.*the role's rights") as caught:
+        schema.migrate(connection, "the tests' own")
+    assert "CREATE" not in str(caught.value)
 
 
 @pytest.mark.parametrize("change", ["DROP SCHEMA public CASCADE", "DROP TABLE aurora_jobs CASCADE"])

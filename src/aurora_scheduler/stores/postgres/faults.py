@@ -49,7 +49,7 @@ def _translation(place: str, error: psycopg.Error, is_connecting: bool) -> Store
     told = " ".join(str(error).split())
     if isinstance(error, errors.InsufficientPrivilege | errors.ReadOnlySqlTransaction):
         look = "the role's rights, and whether the database is read-only (default_transaction_read_only, a standby)"
-        return StoreReadOnlyError(place, f"it cannot be written ({told}); look at {look}")
+        return StoreReadOnlyError(place, f"it cannot be written ({_primary(error)}); look at {look}")
     if isinstance(error, errors.UndefinedTable) and (table := _OURS.search(told)):
         return StoreCorruptError(place, f"its table {table[0]} is missing; restore a backup")
     if isinstance(error, errors.UndefinedColumn):  # all columns that we name are ours
