@@ -135,7 +135,7 @@ def trigger(job: str, wait: bool, timeout: float | None, database: str, as_json:
         return
     if not row.status.is_final:
         after = span(timedelta(seconds=timeout or 0))
-        waits = "it runs as soon as a scheduler fires this database's jobs: does one?"
+        waits = "it runs as soon as a scheduler fires this database's jobs that can run it; `aurora doctor` tells more"
         state = waits if row.started_at is None else "it still runs"
         raise Failure(f"execution {row.id} has not ended after {after}; {state}")
     raise Failure(f"{row.status}: {row.error or row.reason or 'no reason was given'}")
