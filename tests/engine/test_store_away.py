@@ -106,6 +106,7 @@ async def test_a_stop_while_the_store_is_away_waits_for_it_as_long_as_the_drain_
     assert world.now - stopped <= 31 * SECOND
     assert engine.left == ()
     (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert not [record for record in caplog.records if "can be written again" in record.getMessage()]
     assert error.startswith("job 'done in the dark' ended (succeeded), but that was not written")
 
 

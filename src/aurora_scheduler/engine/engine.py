@@ -295,7 +295,7 @@ class Engine:
                 _log.error(told, row.job_name, extra=about(row))
             self.hooks.tell_of_open()
             self.writer.close()
-            self.book.writing.end_for_all()  # who waits for the store, to write an end, waits for nothing any more
+            self.book.writing.wake_all()  # who waits for the store, to write an end, waits for nothing any more
 
     def _running(self) -> list[Execution]:
         """Whose callbacks have not ended."""

@@ -60,6 +60,10 @@ class Outage:
     def end_for_all(self) -> None:
         """Somebody who looks regularly has got through: whoever waits is to try at once."""
         self.end()
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Whoever waits is to try at once."""
         self._over.set()
         self._over = trio.Event()
 
