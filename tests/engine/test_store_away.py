@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+import trio
 
 from aurora_scheduler.errors import StoreCorruptError, StoreReadOnlyError, StoreUnavailableError
 from aurora_scheduler.instants import SECOND
@@ -18,6 +21,15 @@ AWAY = [StoreUnavailableError("jobs.db", "it is locked"), StoreReadOnlyError("jo
 def times(world, job):
     """When the job's calls began, in seconds after the start."""
     return [(call.begun - START) // SECOND for call in world.calls_of(job)]
+
+
+async def ended_in_the_dark(world, *, tries=10**9, **options):
+    """A job whose callback is amid its run when the store goes away, for so many tries to write."""
+    job = world.create("done in the dark", "every 1 hour", sleeping(10), **options)
+    await world.start()
+    await world.run(3605)
+    world.writer.failing_writes = tries
+    return job
 
 
 @pytest.mark.parametrize("error", AWAY, ids=["locked", "read-only"])
@@ -55,10 +67,7 @@ async def test_a_long_absence_is_a_backlog_for_every_job(world):
 
 
 async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_back(world):
-    job = world.create("done in the dark", "every 1 hour", sleeping(10))
-    await world.start()
-    await world.run(3605)
-    world.writer.failing_writes = 10**9
+    job = await ended_in_the_dark(world)
     await world.run(600)
     assert [row.status for row in world.rows(job)] == [ExecutionStatus.RUNNING]
     world.writer.failing_writes = 0
@@ -70,10 +79,7 @@ async def test_the_end_of_an_execution_is_held_and_written_when_the_store_is_bac
 
 @pytest.mark.parametrize("overlap", ["skip", "queue_one", "queue_all", "cancel_previous"])
 async def test_what_has_ended_keeps_nothing_from_running_though_its_end_is_not_written_yet(world, overlap):
-    job = world.create("done in the dark", "every 1 hour", sleeping(10), overlap=overlap)
-    await world.start()
-    await world.run(3605)
-    world.writer.failing_writes = 10**9
+    job = await ended_in_the_dark(world, overlap=overlap)
     await world.run(3600)
     world.writer.failing_writes = 0
     await world.run(30)
@@ -85,10 +91,7 @@ async def test_what_has_ended_keeps_nothing_from_running_though_its_end_is_not_w
 
 
 async def test_a_run_by_hand_waits_for_the_end_of_what_has_ended(world):
-    job = world.create("done in the dark", "every 1 hour", sleeping(10))
-    await world.start()
-    await world.run(3605)
-    world.writer.failing_writes = 4
+    job = await ended_in_the_dark(world, tries=4)
     await world.run(5.5)
     asked = world.run_by_hand(job)
     await world.run(60)
@@ -96,10 +99,7 @@ async def test_a_run_by_hand_waits_for_the_end_of_what_has_ended(world):
 
 
 async def test_a_stop_while_the_store_is_away_waits_for_it_as_long_as_the_drain_and_no_longer(world, caplog):
-    world.create("done in the dark", "every 1 hour", sleeping(10))
-    await world.start()
-    await world.run(3605)
-    world.writer.failing_writes = 10**9
+    await ended_in_the_dark(world)
     await world.run(60)
     stopped, engine = world.now, world.engine
     await world.stop(drain=30)
@@ -110,21 +110,32 @@ async def test_a_stop_while_the_store_is_away_waits_for_it_as_long_as_the_drain_
     assert error.startswith("job 'done in the dark' ended (succeeded), but that was not written")
 
 
-async def test_what_ended_is_written_where_the_store_comes_back_within_the_drain(world):
-    job = world.create("done in the dark", "every 1 hour", sleeping(10))
+async def test_a_stop_without_a_drain_gives_an_end_that_is_being_written_its_time(world, monkeypatch):
+    world.create("done", "every 1 hour", sleeping(10))
     await world.start()
     await world.run(3605)
-    world.writer.failing_writes = 10
+    decide = world.writer.decide
+
+    async def write(decisions):
+        await trio.sleep(5)
+        decide(decisions)
+
+    monkeypatch.setattr(world.writer, "decide", partial(trio.lowlevel.spawn_system_task, write))
+    await world.run(6)
+    engine = world.engine
+    await world.stop(drain=0)
+    assert not engine.abandoned
+
+
+async def test_what_ended_is_written_where_the_store_comes_back_within_the_drain(world):
+    job = await ended_in_the_dark(world, tries=10)
     await world.run(20)
     await world.stop(drain=30)
     assert [row.status for row in world.rows(job)] == [ExecutionStatus.SUCCEEDED]
 
 
 async def test_an_end_that_was_held_says_when_the_callback_ended(world):
-    job = world.create("done in the dark", "every 1 hour", sleeping(10))
-    await world.start()
-    await world.run(3605)
-    world.writer.failing_writes = 10**9
+    job = await ended_in_the_dark(world)
     await world.run(600)
     world.writer.failing_writes = 0
     await world.run(10)

@@ -33,7 +33,6 @@ from aurora_scheduler.engine.threads import CallbackThreads
 from aurora_scheduler.engine.watch import Blocking, LoopWatch
 from aurora_scheduler.instants import SECOND
 from aurora_scheduler.logs import about, logger
-from aurora_scheduler.model import Execution
 from aurora_scheduler.ports import Clock, Store, Writer
 from aurora_scheduler.rules import CORRECTION
 from aurora_scheduler.rules.firing import Reason
@@ -44,8 +43,8 @@ _log = logger("engine")
 
 #: How long, in seconds, cancelled callbacks may take to end.
 _AFTER_CANCEL = 10.0
-#: How long, in seconds, what has ended may take to be written, where nothing runs any more.
-_FOR_ENDS = 1.0
+#: How long, in seconds, the store may still take to come back, where nothing is left but ends that wait for it.
+_FOR_STORE = 1.0
 #: How long, in seconds, worker threads may take to go that have nothing to do.
 _FOR_THREADS = 1.0
 #: For how many seconds the loop may be late before that is told.
@@ -283,12 +282,13 @@ class Engine:
         for attempt in self.book.attempts.values():
             attempt.cancel(Reason.STOPPED)
         self.hooks.close()
-        with trio.move_on_after(_AFTER_CANCEL if self._running() or self.hooks.are_open else _FOR_ENDS):
+        only_held = self.book.held.issuperset(self.book.attempts.values()) and not self.hooks.are_open
+        with trio.move_on_after(_FOR_STORE if only_held else _AFTER_CANCEL):
             await self.book.until_idle()
             await self.hooks.until_idle()
         if self.book.attempts or self.hooks.are_open:
             self.abandoned = True
-            rows = self._running()
+            rows = [attempt.execution for attempt in self.book.attempts.values() if attempt.finished is None]
             self.left = tuple(row.job_name for row in rows)
             for row in rows:
                 told = "the callback of job %r did not end; its firing is recovered at the next start"
@@ -296,7 +296,3 @@ class Engine:
             self.hooks.tell_of_open()
             self.writer.close()
             self.book.writing.wake_all()  # who waits for the store, to write an end, waits for nothing any more
-
-    def _running(self) -> list[Execution]:
-        """Whose callbacks have not ended."""
-        return [attempt.execution for attempt in self.book.attempts.values() if attempt.finished is None]
