@@ -42,7 +42,7 @@ class Hints:
             try:
                 await self._listen(listener)
             except StoreError as error:
-                _log.info("what others change is not heard of at once: %s", error)
+                _log.debug("what others change is not heard of at once: %s", error)
             await trio.sleep(_AGAIN)
 
     async def _listen(self, listener: Listener) -> None:

@@ -69,8 +69,9 @@ async def _begin_if_held(book: Book, entry: Entry, attempt: Attempt) -> None:
     try:
         with attempt.make_interruptible():
             is_held = await _is_held(book, execution)
-    except SchedulerStopped:
-        pass
+    except SchedulerStopped:  # it is recovered at the next start
+        book.attempt_ended(entry, attempt)
+        return
     except BaseException:
         book.attempt_ended(entry, attempt)
         raise

@@ -69,6 +69,7 @@ class Sharing:
                 self._book.writing.end_for_all()
             except AWAY as error:
                 self._book.writing.note(error)
+                self._surplus = ()  # else it would be looked after it many times a second, and in vain
                 self._rounds = 0  # something may have been taken all the same
             if self._rounds % _COMPARED == 1:
                 self._book.horizon.nudge()

@@ -23,6 +23,8 @@ _ROW_OF_IT = (
     " AND row.status IN ({}))"
 )
 _IS_BUSY = _ROW_OF_IT.format(OPEN_TEXTS)
+#: From the few rows that are open to their jobs, and not the other way round.
+_WITH_OPEN_ROWS = f"(SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS}))"
 _RUNS = _ROW_OF_IT.format("'running', 'cancelling'")
 
 _CALLBACK = (
@@ -56,18 +58,13 @@ _TAKE = (
     ") AS free WHERE job.id = free.id RETURNING job.id"
 )
 _TAKE_BUSY = (
-    "UPDATE aurora_jobs AS job SET holder = %s WHERE holder IS NULL AND id IN"
-    f" (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})) AND {_IS_BUSY} AND {_MAY} RETURNING id"
+    f"UPDATE aurora_jobs AS job SET holder = %s WHERE holder IS NULL AND id IN {_WITH_OPEN_ROWS}"
+    f" AND {_IS_BUSY} AND {_MAY} RETURNING id"
 )
-_LAST_DUE = (
-    f"SELECT job.id FROM aurora_jobs AS job{_REFUSED} WHERE holder = %s AND {FIRE} AND {_OF_KIND} AND NOT {_IS_BUSY}"
-    " ORDER BY next_fire DESC NULLS FIRST LIMIT %s"
-)
+_MINE = f"SELECT job.id FROM aurora_jobs AS job{_REFUSED} WHERE holder = %s AND {FIRE} AND {_OF_KIND}"
+_LAST_DUE = f"{_MINE} AND NOT {_IS_BUSY} ORDER BY next_fire DESC NULLS FIRST LIMIT %s"
 #: They can be left when their callbacks have ended, which may be soon.
-_BUSY = (
-    f"SELECT job.id FROM aurora_jobs AS job{_REFUSED} WHERE holder = %s AND {FIRE} AND {_OF_KIND} AND job.id IN"
-    f" (SELECT job_id FROM aurora_executions WHERE status IN ({OPEN_TEXTS})) LIMIT %s"
-)
+_BUSY = f"{_MINE} AND job.id IN {_WITH_OPEN_ROWS} LIMIT %s"
 _LEAVE = f"UPDATE aurora_jobs AS job SET holder = NULL WHERE holder = %s AND NOT {_RUNS} AND {{}} RETURNING id"
 #: A node that is not there any more, though it does not know, has nothing to say.
 _REFUSE = "INSERT INTO aurora_refusals SELECT id, %s, %s, %s FROM aurora_nodes WHERE id = %s ON CONFLICT DO NOTHING"
