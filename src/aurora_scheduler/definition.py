@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from aurora_scheduler.callbacks import (
     ANY,
@@ -39,8 +39,6 @@ __all__ = [
     "refuse_never",
     "refuse_shared_aliases",
 ]
-
-T = TypeVar("T")
 
 _NO_OPTIONS = read_options({}, "UTC")
 
@@ -123,29 +121,34 @@ class Amended:
         return redeclared(job, self.wanted, now, again=self.again)
 
 
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """What jobs that say the same have in common: all but id, name and arguments, and what depends on these."""
+
+    job: Job
+    function: Callable[..., Any] | None
+    """None: the callback is for others to find."""
+
+
+#: So many different things are kept of what was said.
+_MANY = 1000
+
+
 class _Once:
-    """What was read for a job, so that the others of the same call need not read it again: mostly they say the same."""
+    """What was made of what a job says, for the others of the same call: mostly they say the same."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[object, ...], Any] = {}
+        self._made: dict[tuple[object, ...], tuple[object, _Alike]] = {}
 
-    def read(self, read: Callable[..., T], *what: object, **how: object) -> T:
-        """`read(*what, **how)`, once for what is the same."""
+    def made(self, make: Callable[[], _Alike], names: Iterable[str], *said: object) -> _Alike:
+        """What `make()` makes of this, once for what is the same; `names` are those of the last values."""
         # Texts that are equal say the same; anything else is the same only if it is the same object.
-        key = (read, *(each if type(each) in _ALIKE else id(each) for each in (*what, *how.values())))
-        if key not in self._read:
-            self._read[key] = (what, how), read(*what, **how)  # kept, so that no other object gets its `id`
-        value: T = self._read[key][1]
-        return value
-
-
-_ALIKE = (str, int, bool, type(None))
-
-#: What every job is made of: copying it takes a third of what making one takes.
-_JOB = Job(
-    id="", name="", schedule_type=ScheduleType.RELATIVE, schedule_value="", callback=CallbackName("", ""),
-    callback_args={}, timezone="UTC", anchor=0, created=0, updated=0,
-)  # fmt: skip
+        key = (*names, *[each if type(each) is str else id(each) for each in said])
+        if key not in self._made:
+            if len(self._made) == _MANY:
+                self._made.clear()
+            self._made[key] = said, make()  # kept, so that no other object gets its `id`
+        return self._made[key][1]
 
 
 def declare_all(
@@ -193,6 +196,24 @@ def _declare(
 ) -> Declared:
     name = checked_name(new.name)
     given = dict(new.options)
+    job_id, if_exists, aliases = _identity(given) if given else (None, "error", ())
+    may_be_there = job_id is not None and if_exists != "error"
+
+    def make() -> _Alike:
+        return _alike(new, given, now, timezone, allowed, node_tags, allow_past=may_be_there)
+
+    alike = once.made(make, given, new.schedule, new.callback, new.kinds, may_be_there, *given.values())
+    args = _checked_arguments(alike.job.callback, alike.function, new.callback_args, alike.job.policies)
+    job = replace(alike.job, id=job_id if job_id is not None else new_id(), name=name, callback_args=args)
+    if job.policies.jitter:
+        job = rejittered(job)
+    if not may_be_there:
+        refuse_never(job)
+    return Declared(job, if_exists, is_unheard_of=job_id is None, aliases=aliases)
+
+
+def _identity(given: dict[str, Any]) -> tuple[str | None, str, tuple[str, ...]]:
+    """Taken out of the options: the id that was said, what shall happen if it is taken, and the ids before it."""
     job_id = given.pop("job_id", None)
     if_exists = checked_choice("if_exists", given.pop("if_exists", "error"), IF_EXISTS)
     if job_id is not None:
@@ -203,45 +224,39 @@ def _declare(
     aliases = checked_aliases(said_aliases, job_id)
     if aliases and if_exists == "error":
         raise OptionError("aliases", said_aliases, 'needs a job_id, and if_exists="update" or "keep"')
-    zone = given.pop("timezone", None)
+    return job_id, if_exists, aliases
+
+
+def _alike(
+    new: NewJob,
+    given: dict[str, Any],
+    now: int,
+    timezone: str,
+    allowed: Allowed,
+    node_tags: Collection[str],
+    *,
+    allow_past: bool,
+) -> _Alike:
+    """What a job says that others say, too; and its next firing, which has its share of `jitter` when it has its id."""
+    options = dict(given)
+    zone = options.pop("timezone", None)
     zone = load_zone(timezone if zone is None else zone).key
-    zone = once.read(zone_said, new.schedule) or zone
-    tags = checked_tags(given.pop("tags", ()))
-    policies = read_options(given, zone) if given else _NO_OPTIONS
+    zone = zone_said(new.schedule) or zone
+    tags = checked_tags(options.pop("tags", ()))
+    policies = read_options(options, zone) if options else _NO_OPTIONS
     is_here = policies.is_for(node_tags)
-    if given and is_here:
-        _check_hooks(given, allowed)
-    may_be_there = job_id is not None and if_exists != "error"
-    schedule = once.read(
-        parse_schedule,
-        new.schedule,
-        zone,
-        now=now,
-        start=policies.starts,
-        kinds=new.kinds,
-        allow_past=may_be_there,
+    if options and is_here:
+        _check_hooks(options, allowed)
+    schedule = parse_schedule(
+        new.schedule, zone, now=now, start=policies.starts, kinds=new.kinds, allow_past=allow_past
     )
-    callback, function = once.read(_found_callback if is_here else _named_callback, new.callback, allowed)
-    args = _checked_arguments(callback, function, new.callback_args, policies)
-    job = replace(
-        _JOB,
-        id=job_id if job_id is not None else new_id(),
-        name=name,
-        schedule_type=schedule.kind,
-        schedule_value=schedule.text,
-        timezone=zone,
-        callback=callback,
-        callback_args=args,
-        policies=policies,
-        tags=tags,
-        anchor=now if policies.starts is None else policies.starts,
-        created=now,
-        updated=now,
-    )
-    job = coming(job, following(job, now))
-    if not may_be_there:
-        refuse_never(job)
-    return Declared(job, if_exists, is_unheard_of=job_id is None, aliases=aliases)
+    callback, function = (_found_callback if is_here else _named_callback)(new.callback, allowed)
+    job = Job(
+        id="", name="", callback_args={}, schedule_type=schedule.kind, schedule_value=schedule.text, timezone=zone,
+        callback=callback, policies=policies, tags=tags,
+        anchor=now if policies.starts is None else policies.starts, created=now, updated=now,
+    )  # fmt: skip
+    return _Alike(coming(job, following(job, now)), function)
 
 
 def refuse_shared_aliases(declared: Sequence[Declared]) -> None:
@@ -420,23 +435,20 @@ def _checked_arguments(
     name: CallbackName, function: Callable[..., Any] | None, args: object, policies: Policies
 ) -> dict[str, Any]:
     """The arguments as they are stored, after a look at what the function takes, and at its kind."""
-    stored = checked_arguments(args, str(name))
+    told = str(name)
+    stored = checked_arguments(args, told)
     if function is None:
         return stored
-    check_arguments(function, stored, str(name))
+    check_arguments(function, stored, told)
     runner = policies.runner
     if runner in ("trio", "app") and not is_async(function):
-        raise CallbackError(
-            str(name), f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"'
-        )
+        raise CallbackError(told, f'runner="{runner}" is for `async def` callbacks; leave runner out, or say "thread"')
     if policies.overlap == "cancel_previous" and not is_async(function) and runner != "process":
         raise CallbackError(
-            str(name),
+            told,
             'overlap="cancel_previous" is for `async def` callbacks: a thread cannot be stopped; say "queue_one", or '
             'add runner="process"',
         )
     if runner in ("thread", "process") and is_async(function):
-        raise CallbackError(
-            str(name), f'runner="{runner}" is for plain functions; leave runner out, or say "trio" or "app"'
-        )
+        raise CallbackError(told, f'runner="{runner}" is for plain functions; leave runner out, or say "trio" or "app"')
     return stored

@@ -18,10 +18,10 @@ from aurora_scheduler.errors import (
     StoreError,
     StoreReadOnlyError,
 )
-from aurora_scheduler.model import Commit
+from aurora_scheduler.model import Change, ChangeKind, Commit
 from aurora_scheduler.stores import SqliteStore, open_store
 from aurora_scheduler.stores.migrations import KNOWN, TABLES
-from stores.making import OWNER, add, insert, make_execution, make_job
+from stores.making import NOW, OWNER, add, insert, make_execution, make_job
 
 
 @pytest.fixture
@@ -138,6 +138,26 @@ def test_an_open_store_can_be_opened_by_another_and_each_sees_the_others_commits
     first.close()
     second.close()
     assert sql(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_the_owner_is_not_told_again_of_what_was_changed_through_its_own_store(path):
+    def change(job_id):
+        return Change(job_id=job_id, generation=1, at=NOW, kind=ChangeKind.CREATED)
+
+    ours, other = opened(path), opened(path)
+    ours.own(OWNER)
+    with ours.transaction():
+        ours.insert_all([make_job("a"), make_job("b")], [change("a"), change("b")])
+        ours.insert(make_job("c"))
+        ours.record(change("c"))
+    assert list(ours.notes.touched) == ["a", "b", "c"]
+    with other.transaction():
+        other.insert(make_job("d"))
+        other.record(change("d"))
+    assert list(ours.changes_since(0)[1]) == ["d"]
+    assert list(other.changes_since(0)[1]) == ["a", "b", "c", "d"]
+    ours.close()
+    other.close()
 
 
 def test_closed_it_leaves_no_log_behind(path):

@@ -69,14 +69,19 @@ it takes to, copies, attempt
     taken = _parameters(function)
     if taken is None:
         return
-    takes = ", ".join([*taken.named, *(["any other name"] if taken.any_name else [])]) or "none"
     if taken.unnamed:
         reason = f"it requires {_listed(taken.unnamed)} by position, and callback_args are passed by name"
         raise ArgumentsError(told, f"{reason}; take the `/` out of its signature, or wrap it in a function")
     if not taken.any_name and (unknown := [name for name in args if name not in taken.named]):
-        raise ArgumentsError(told, f"it takes no argument {_listed(unknown)} by name; it takes {takes}")
+        raise ArgumentsError(told, f"it takes no argument {_listed(unknown)} by name; it takes {_takes(taken)}")
     if missing := [name for name in taken.required if name not in args and name not in CONTEXT_NAMES]:
-        raise ArgumentsError(told, f"callback_args lack {_listed(missing)}, which it requires; it takes {takes}")
+        raise ArgumentsError(
+            told, f"callback_args lack {_listed(missing)}, which it requires; it takes {_takes(taken)}"
+        )
+
+
+def _takes(taken: _Parameters) -> str:
+    return ", ".join([*taken.named, *(["any other name"] if taken.any_name else [])]) or "none"
 
 
 def check_told(function: Callable[..., Any], names: tuple[str, ...]) -> None:

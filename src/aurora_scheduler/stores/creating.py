@@ -26,10 +26,12 @@ def heard_of(sql: sqlite3.Connection, job_ids: Sequence[str]) -> set[str]:
     return {job_id for (job_id,) in found}
 
 
-def insert_all(sql: sqlite3.Connection, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
-    """Add jobs of whose ids there is nothing yet, and a line of history each."""
+def insert_all(sql: sqlite3.Connection, jobs: Sequence[Job], changes: Sequence[Change]) -> range:
+    """Add jobs of whose ids there is nothing yet, and a line of history each; the numbers of these."""
     sql.executemany(INSERT_JOB, map(job_row, jobs))
     sql.executemany(INSERT_CHANGE, map(change_row, changes))
+    (last,) = sql.execute("SELECT last_insert_rowid()").fetchone()
+    return range(last - len(changes) + 1, last + 1)
 
 
 def next_generation(sql: sqlite3.Connection, job_id: str) -> int:

@@ -87,7 +87,7 @@ def job_row(job: Job) -> Row:
     """The job as `JOB_COLUMNS`."""
     name = job.callback
     return (
-        job.id, job.generation, job.version, job.name, job.schedule_type.value, job.schedule_value, job.timezone,
+        job.id, job.generation, job.version, job.name, job.schedule_type._value_, job.schedule_value, job.timezone,
         name.module, name.qualname, name.file, _text(job.callback_args), _policies_text(job.policies),
         _tags_text(job.tags), job.anchor, job.created, job.updated, job.status._value_, job.status_reason,
         job.next_fire, job.runs, job.retry_count, job.last_run, _text(job.last_run_result), job.zone_data,

@@ -62,7 +62,7 @@ class SqliteStore(Alone):
         self._write_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.lock")
         self._owner_lock = NoLock() if self.in_memory else FileLock(f"{beside}-aurora.owner")
         self._is_owner = False
-        #: The numbers of changes that the engine here made itself, as far as they were not looked at yet.
+        #: The numbers of changes that the engine here made itself, or hears of, as far as they were not looked at yet.
         self._known: set[int] = set()
         #: What was noted before each of the savepoints that are open.
         self._outer_notes: list[Notes] = []
@@ -287,8 +287,10 @@ class SqliteStore(Alone):
 
     def insert_all(self, jobs: Sequence[Job], changes: Sequence[Change]) -> None:
         """Add jobs of whose ids there is nothing yet, and a line of history each."""
-        insert_all(self._connection, jobs, changes)
+        numbers = insert_all(self._connection, jobs, changes)
         self.notes.touched.update(dict.fromkeys(job.id for job in jobs))
+        if self._is_owner:
+            self.notes.known.update(numbers)
         self.notes.changes += changes
 
     def heard_of(self, job_ids: Sequence[str]) -> set[str]:
@@ -330,10 +332,10 @@ class SqliteStore(Alone):
     def _note_change(self, change: Change | None, number: int | None, *, is_known: bool) -> None:
         if change is None or number is None:
             return
-        if is_known:
-            self.notes.known.add(number)
-        else:
+        if not is_known:
             self.notes.touched[change.job_id] = None
+        if is_known or self._is_owner:  # the engine here hears of what is touched, and need not be told twice
+            self.notes.known.add(number)
         self.notes.changes.append(change)
 
     def next_generation(self, job_id: str) -> int:
