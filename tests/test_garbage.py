@@ -74,15 +74,36 @@ def test_in_a_long_hold_much_is_collected(knot):
     assert kept
 
 
-def test_what_is_older_is_looked_at_more_seldom_and_what_is_new_as_ever():
+def test_what_is_new_is_looked_at_when_there_is_much_and_what_is_older_more_seldom():
     seldom = SeldomCollected()
     seldom.begin()
-    assert gc.get_threshold() == (2000, 200, 10)
+    assert gc.get_threshold() == (100_000, 200, 10)
     seldom.end()
     assert gc.get_threshold() == (2000, 10, 10)
 
 
-@pytest.mark.parametrize("told", [(2000, 500, 10), (500, 0, 0), (0, 0, 0)])
+def test_what_is_garbage_goes_all_the_same_when_there_is_much(knot):
+    seldom = SeldomCollected()
+    seldom.begin()
+    kept = make_many(50_000)
+    before = knot() is not None
+    kept += make_many(60_000)
+    seldom.end()
+    assert before
+    assert knot() is None
+    assert kept
+
+
+def test_a_program_that_has_what_is_new_looked_at_more_seldom_still_is_left_to_it():
+    gc.set_threshold(500_000, 10, 10)
+    seldom = SeldomCollected()
+    seldom.begin()
+    assert gc.get_threshold() == (500_000, 200, 10)
+    seldom.end()
+    assert gc.get_threshold() == (500_000, 10, 10)
+
+
+@pytest.mark.parametrize("told", [(2000, 500, 10), (500, 0, 0), (0, 0, 0), (0, 10, 10)])
 def test_a_program_that_has_it_looked_at_more_seldom_still_or_never_is_left_alone(told):
     gc.set_threshold(*told)
     seldom = SeldomCollected()

@@ -15,6 +15,8 @@ __all__ = ["CollectorHold", "SeldomCollected", "collector_held"]
 
 #: So many objects may be garbage without harm: some tens of megabytes.
 _MUCH = 200_000
+#: What is new is looked at when there is so much more than there was, rather than two thousand objects.
+_MANY_NEW = 100_000
 #: After so many collections of what is new, what has outlived one is looked at, rather than after ten.
 _SELDOM = 200
 
@@ -44,26 +46,27 @@ class CollectorHold:
 
 
 class SeldomCollected:
-    """While it is begun, what has outlived its first collection is looked at a twentieth as often as is usual.
+    """While it is begun, what is new is looked at when there is much of it, and what has outlived that very seldom.
 
-    What has just come into being is collected as ever. Where the program has said otherwise, or says so meanwhile, that
-    stands.
+    Each look takes as long as there are objects that have come into being since the last one, and have not gone. Where
+    the program has said otherwise, or says so meanwhile, that stands.
     """
 
     def __init__(self) -> None:
         self._before: tuple[int, int, int] | None = None
+        self._said = (0, 0, 0)
 
     def begin(self) -> None:
         """From now on."""
-        young, middle, old = gc.get_threshold()
-        if 0 < middle < _SELDOM:
-            self._before = (young, middle, old)
-            gc.set_threshold(young, _SELDOM, old)
+        before = young, middle, old = gc.get_threshold()
+        if young > 0 and 0 < middle < _SELDOM:
+            self._before, self._said = before, (max(young, _MANY_NEW), _SELDOM, old)
+            gc.set_threshold(*self._said)
 
     def end(self) -> None:
         """As it was before."""
         before, self._before = self._before, None
-        if before is not None and gc.get_threshold() == (before[0], _SELDOM, before[2]):
+        if before is not None and gc.get_threshold() == self._said:
             gc.set_threshold(*before)
 
 

@@ -454,9 +454,8 @@ class TestEditing:
         job = world.create("edited", "every 1 hour", lambda call: None)
         await world.start(poll=0.5)
         await world.run(60)
-        engine, world.engine = world.engine, None  # another process's change: nobody tells this engine
-        world.edit(job, schedule="every 5 minutes")
-        world.engine = engine
+        with world.elsewhere():
+            world.edit(job, schedule="every 5 minutes")
         await world.run(660)
         assert begun(world, job) == [6, 11]
 

@@ -73,11 +73,11 @@ async def test_as_long_as_very_many_are_written_what_is_older_is_collected_more_
             seconds.at += 1.0
             book.pace.note(1000)
             await trio.sleep(1)
-            assert gc.get_threshold() == (2000, 200, 10)
+            assert gc.get_threshold() == (100_000, 200, 10)
         await trio.sleep(21)
         assert gc.get_threshold() == (2000, 10, 10)
         book.pace.note(1000)
         await trio.testing.wait_all_tasks_blocked()
-        assert gc.get_threshold() == (2000, 200, 10)
+        assert gc.get_threshold() == (100_000, 200, 10)
         nursery.cancel_scope.cancel()
     assert gc.get_threshold() == (2000, 10, 10), "a scheduler that stops leaves it as it was"

@@ -42,11 +42,10 @@ async def test_it_fires_on_in_its_rhythm_under_its_new_id_alone(world):
 
 async def test_it_fires_on_where_another_process_has_renamed_it(world):
     world.create("itself", HOURLY, job_id="old")
-    engine = await world.start(poll=0.8)
+    await world.start(poll=0.8)
     await world.run(90 * 60)
-    note_changes, engine.note_changes = engine.note_changes, lambda ids: None
-    declare(world)
-    engine.note_changes = note_changes
+    with world.elsewhere():
+        declare(world)
     await world.run(2 * 3600)
     assert (begun(world, "old"), begun(world, "new")) == ([60], [120, 180])
     assert statuses(world, "new") == [ExecutionStatus.SUCCEEDED] * 3

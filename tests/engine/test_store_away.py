@@ -209,9 +209,8 @@ async def test_what_others_changed_is_read_when_it_can_be(world):
     job = world.create("new", "every 1 minute", lambda call: None)
     await world.start(poll=0.5)
     world.writer.failing_writes = 10
-    engine, world.engine = world.engine, None
-    world.pause(job)
-    world.engine = engine
+    with world.elsewhere():
+        world.pause(job)
     await world.run(120)
     assert world.calls == []
 
@@ -220,9 +219,8 @@ async def test_a_stale_claim_while_the_store_is_away_is_decided_anew_later(world
     """The claim does not fit what is stored, and what is stored cannot be read just then."""
     job = world.create("edited", "every 1 hour", lambda call: None)
     await world.start()
-    engine, world.engine = world.engine, None  # an edit that this engine does not hear of
-    world.edit(job, name="renamed")
-    world.engine = engine
+    with world.elsewhere():
+        world.edit(job, name="renamed")
     world.writer.failing_reads = 2
     await world.run(3660)
     assert [call.job_name for call in world.calls] == ["renamed"]
@@ -233,9 +231,8 @@ async def test_a_stale_end_while_the_store_is_away_is_written_later(world):
     job = world.create("edited", "every 1 hour", sleeping(600))
     await world.start()
     await world.run(3660)
-    engine, world.engine = world.engine, None
-    world.edit(job, name="renamed")
-    world.engine = engine
+    with world.elsewhere():
+        world.edit(job, name="renamed")
     world.writer.failing_reads = 2
     await world.run(1200)
     assert [row.status for row in world.rows(job)] == [ExecutionStatus.SUCCEEDED]

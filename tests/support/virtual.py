@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -129,6 +130,16 @@ class World(trio.abc.Clock):
             self.final[row.id] = row
         if self.engine is not None:
             self.engine.note_changes(notes.touched)
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """What is changed within it is changed by another process: nobody tells this engine."""
+        engine, self.engine = self.engine, None
+        self.store.disown()
+        yield
+        assert engine is not None
+        self.store.own(engine.owner)
+        self.engine = engine
 
     async def start(self, **settings: Any) -> Engine:
         """Start an engine and wait until it has nothing to do just now."""

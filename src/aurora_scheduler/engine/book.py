@@ -135,6 +135,7 @@ class Book:
             return
         if entry is None:
             entry = self._entries[job_id] = self._former(snapshot) or Entry(snapshot.job)
+            entry.is_kept = True
             self.horizon.look(len(self._entries))
         entry.take(snapshot)
         self._note_unresolved(entry)
@@ -185,14 +186,15 @@ class Book:
                 entry.nudge()
 
     def _forget_if_over(self, entry: Entry) -> None:
+        if entry.is_busy or entry.job.status is JobStatus.UNRESOLVED or self.is_gone(entry):
+            return
         # One that is left to the store goes with its task.
-        is_wanted = entry.needs_task and (entry.scope is not None or not self.may_rest(entry))
-        over = not (is_wanted or entry.is_busy or entry.job.status is JobStatus.UNRESOLVED)
-        if over and not self.is_gone(entry):
+        if not (entry.needs_task and (entry.scope is not None or not self.may_rest(entry))):
             self._forget(entry)
 
     def _forget(self, entry: Entry) -> None:
         del self._entries[entry.job.id]
+        entry.is_kept = False
         self.horizon.look(len(self._entries))
 
     def task_ended(self, entry: Entry, scope: trio.CancelScope) -> None:
@@ -216,7 +218,7 @@ class Book:
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether the entry's job was deleted (a job created again under its id is another one)."""
-        return self._entries.get(entry.job.id) is not entry
+        return not entry.is_kept
 
     def overdue(self, by: int) -> int:
         """How many jobs have been due for more than `by` microseconds, and have not begun."""

@@ -20,7 +20,7 @@ _MOST = AHEAD * 3 // 5
 
 
 class Lead:
-    """Twice as long as claims have lately taken: at least `least` seconds, and 15 ms at most.
+    """Twice as long as claims have lately taken: at least `least` seconds, and 24 ms at most.
 
     By a virtual clock claims take no time, and none is made ahead.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aurora_scheduler.model import Execution, ExecutionStatus, Job
-from aurora_scheduler.rules.firing import Reason, let_pass
+from aurora_scheduler.rules.firing import Reason, let_pass, stepped
 from aurora_scheduler.rules.overlap import planned
 from aurora_scheduler.rules.timing import coming, delay_of, fallen_due, following, schedule_of
 
@@ -18,17 +18,22 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A backlog sorted out: the instants that run, in order, the one row for those that do not, the job after all."""
+    """A backlog sorted out: the instants that run, in order, the one row for those that do not, the job after all.
+
+    It is one version on.
+    """
 
     run: tuple[int, ...]
     missed: tuple[Execution, ...]
     job: Job
 
 
-def sort_out(job: Job, waiting: Sequence[Execution], until: int, now: int, new_id: Callable[[], str]) -> Backlog:
+def sort_out(
+    job: Job, waiting: Sequence[Execution], until: int, now: int, new_id: Callable[[], str], *, begins: bool
+) -> Backlog:
     """Sort out the instants that have come due by `until`, seen from `now`; at least one has.
 
-    A single firing on time is a backlog of one.
+    A single firing on time is a backlog of one. `begins`: the first of those that run begins at once, and counts.
     """
     fallen = fallen_due(job, until)
     assert fallen is not None
@@ -36,10 +41,11 @@ def sort_out(job: Job, waiting: Sequence[Execution], until: int, now: int, new_i
     policies = job.policies
     if policies.misfire == "skip" and now - (last + delay_of(job, last)) > policies.misfire_grace:
         missed, after = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=until)
-        return Backlog((), missed, after)
+        return Backlog((), missed, stepped(after))
     runs = planned(job, waiting)
     run = _newest(job, runs, last, count) if policies.misfire == "run_all" else (last,)
-    after = coming(job, following(job, last, runs + len(run)))
+    following_one = following(job, last, runs + len(run))
+    after = coming(job, following_one, version=job.version + 1, runs=job.runs + begins)
     if run[0] == job.next_fire:
         return Backlog(run, (), after)
     missed, _ = let_pass(job, now, ExecutionStatus.MISSED, Reason.MISFIRE, new_id, until=run[0] - 1)

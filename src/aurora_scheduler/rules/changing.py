@@ -150,7 +150,8 @@ def cancel_waiting(job: Job | None, row: Execution, others_waiting: int, others_
     if job is None:
         return Commit(job=None, moved=(cancelled,))
     request = changed(job, ChangeKind.CANCEL_REQUESTED, now, row.id)
-    after, finished = finish_if_over(stepped(job), now, open_left=bool(others_waiting or others_running))
+    open_left = bool(others_waiting or others_running)
+    after, finished = finish_if_over(job, now, open_left=open_left, version=job.version + 1)
     return Commit(job=after, moved=(cancelled,), change=finished or request)
 
 

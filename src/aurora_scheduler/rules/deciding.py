@@ -49,7 +49,7 @@ __all__ = [
 
 #: A firing may be claimed so many microseconds ahead of its instant, as if that had come, at most. Its callback begins
 #: when it has.
-AHEAD = 25_000
+AHEAD = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def decide(
     if retry is not None and retry.due <= now and room:
         return _claim_waiting(job, retry, now, owner)
     if job.next_fire is None and not waiting and not running:
-        over, change = finish_if_over(stepped(job), now, open_left=False)
+        over, change = finish_if_over(job, now, open_left=False, version=job.version + 1)
         return Record(Commit(job=over, change=change))
     wakes = [job.next_due, retry.due if retry is not None and room else None]
     return Sleep(min((wake for wake in wakes if wake is not None), default=None))
@@ -219,9 +219,10 @@ def _come_due(
     new_id: Callable[[], str],
 ) -> Step:
     """What has come due is sorted out: the first that runs begins, others wait; a retry that waits gives way."""
-    backlog = sort_out(job, waiting, now, now, new_id)
+    backlog = sort_out(job, waiting, now, now, new_id, begins=True)
+    after = backlog.job
     if not backlog.run:
-        after, change = finish_if_over(stepped(backlog.job), now, open_left=bool(waiting or running))
+        after, change = finish_if_over(after, now, open_left=bool(waiting or running))
         return Record(Commit(job=after, new=backlog.missed, change=change))
     first, *others = backlog.run
     execution = row_of(
@@ -233,7 +234,6 @@ def _come_due(
         started=now,
         owner=owner,
     )
-    after = stepped(backlog.job, runs=job.runs + 1)
     new = (*backlog.missed, execution, *queue(job, others, Reason.BACKLOG, new_id))
     moved = superseded(_giving_way(job, waiting), now)
     return Claim(Commit(job=after, new=new, moved=moved, must_last=_runs_once(job)), execution)
@@ -252,11 +252,11 @@ def _come_due_while_busy(
     assert job.next_due is not None
     if job.next_due > busy_since:
         return _record(meet(job, waiting, running, now, new_id))
-    backlog = sort_out(job, waiting, busy_since, now, new_id)
+    backlog = sort_out(job, waiting, busy_since, now, new_id, begins=False)
     reason = Reason.BACKLOG if len(backlog.run) > 1 else Reason.QUEUED
     giving_way = _giving_way(job, waiting) if backlog.run else ()
     new = (*backlog.missed, *queue(job, backlog.run, reason, new_id))
-    return _record(Overlapping(backlog.job, new, superseded(giving_way, now)))
+    return Record(Commit(job=backlog.job, new=new, moved=superseded(giving_way, now)))
 
 
 def _record(overlapping: Overlapping) -> Record:

@@ -126,8 +126,9 @@ def changed(job: Job, kind: ChangeKind, now: int, detail: str | None = None) -> 
     return Change(job_id=job.id, generation=job.generation, at=now, kind=kind, detail=detail)
 
 
-def finish_if_over(job: Job, now: int, *, open_left: bool) -> tuple[Job, Change | None]:
-    """The job `finished`, if it is active and has no firing to come and no attempt open; else as it is."""
+def finish_if_over(job: Job, now: int, *, open_left: bool, **state: Any) -> tuple[Job, Change | None]:
+    """The job with this state; `finished`, if it is active and has no firing to come and no attempt open."""
     if job.status is not JobStatus.ACTIVE or job.next_fire is not None or open_left:
-        return job, None
-    return replace(job, status=JobStatus.FINISHED, status_reason=None), changed(job, ChangeKind.FINISHED, now)
+        return (replace(job, **state) if state else job), None
+    change = changed(job, ChangeKind.FINISHED, now)
+    return replace(job, **state, status=JobStatus.FINISHED, status_reason=None), change

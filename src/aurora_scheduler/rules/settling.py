@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aurora_scheduler.model import (
-    Change,
     ChangeKind,
     Commit,
     Execution,
@@ -63,21 +62,20 @@ def settle(
         streak = 0
     elif outcome.status in _FAILURES:
         streak += 1
-    after = stepped(job, last_run=ended.started, last_run_result=outcome.result, retry_count=streak)
     new: tuple[Execution, ...] = ()
-    moved: tuple[Execution, ...] = (ended,)
-    change: Change | None = None
     if outcome.status in _FAILURES:
         if job.status is JobStatus.ACTIVE:
-            if after.retry_count <= job.policies.max_retries:
-                new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)
-            else:
-                after, new, moved, change = _exhausted(after, waiting, moved, outcome.error, now, new_id)
+            if streak > job.policies.max_retries:
+                after = stepped(job, last_run=ended.started, last_run_result=outcome.result, retry_count=streak)
+                return _exhausted(after, waiting, others_running, ended, outcome.error, now, new_id)
+            new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)
     elif outcome.reason == Reason.STOPPED and _runs_again(job, execution):
         new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
-    if change is None:
-        after, change = finish_if_over(after, now, open_left=bool(new or waiting or others_running))
-    return Commit(job=after, new=new, moved=moved, change=change)
+    after, change = finish_if_over(
+        job, now, open_left=bool(new or waiting or others_running),
+        version=job.version + 1, last_run=ended.started, last_run_result=outcome.result, retry_count=streak,
+    )  # fmt: skip
+    return Commit(job=after, new=new, moved=(ended,), change=change)
 
 
 def recover(
@@ -103,8 +101,6 @@ def recover(
         return Commit(job=None, moved=(lost,))
     after = stepped(job)
     new: tuple[Execution, ...] = ()
-    moved: tuple[Execution, ...] = (lost,)
-    change: Change | None = None
     if deaths >= DEATHS:
         after = replace(
             after,
@@ -113,12 +109,11 @@ def recover(
             last_run_result={"success": False, "error": reason},
         )
         if job.status is JobStatus.ACTIVE and after.retry_count > job.policies.max_retries:
-            after, new, moved, change = _exhausted(after, waiting, moved, reason, now, new_id)
+            return _exhausted(after, waiting, others_running, lost, reason, now, new_id)
     elif _runs_again(job, execution):
         new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
-    if change is None:
-        after, change = finish_if_over(after, now, open_left=bool(new or waiting or others_running))
-    return Commit(job=after, new=new, moved=moved, change=change)
+    after, change = finish_if_over(after, now, open_left=bool(new or waiting or others_running))
+    return Commit(job=after, new=new, moved=(lost,), change=change)
 
 
 def overrun(job: Job | None, execution: Execution) -> Commit:
@@ -172,20 +167,20 @@ def _next_attempt(execution: Execution, due: int, reason: str | None, execution_
 def _exhausted(
     job: Job,
     waiting: Sequence[Execution],
-    moved: tuple[Execution, ...],
+    others_running: int,
+    ended: Execution,
     error: str | None,
     now: int,
     new_id: Callable[[], str],
-) -> tuple[Job, tuple[Execution, ...], tuple[Execution, ...], Change | None]:
-    """The retries are used up: the job is put to rest, or, if it was told to go on, its streak starts anew.
-
-    Job, new rows, moved rows, change.
-    """
+) -> Commit:
+    """The retries are used up: the job is put to rest, or, if it was told to go on, its streak starts anew."""
     if job.policies.on_exhausted == "continue":
-        return replace(job, retry_count=0), (), moved, None
+        after, change = finish_if_over(job, now, open_left=bool(waiting or others_running), retry_count=0)
+        return Commit(job=after, moved=(ended,), change=change)
     times = "once" if job.retry_count == 1 else f"{job.retry_count} times in a row"
     reason = f"failed {times}: {error}"
     missed, rest = let_pass(job, now, ExecutionStatus.MISSED, Reason.DEACTIVATED, new_id)
     rest = replace(rest, status=JobStatus.DEACTIVATED, status_reason=reason)
     cancelled = tuple(closed(row, ExecutionStatus.CANCELLED, Reason.DEACTIVATED, now) for row in waiting)
-    return rest, missed, moved + cancelled, changed(job, ChangeKind.DEACTIVATED, now, reason)
+    change = changed(job, ChangeKind.DEACTIVATED, now, reason)
+    return Commit(job=rest, new=missed, moved=(ended, *cancelled), change=change)

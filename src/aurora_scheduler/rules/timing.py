@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from aurora_scheduler.model import Job, ScheduleType
 from aurora_scheduler.schedules import Schedule, accounted, load_zone, stored_schedule, wall_before, zone_data
@@ -65,13 +66,16 @@ def following(job: Job, after: int, runs: int | None = None) -> int | None:
     return None if instant is None or (policies.ends is not None and instant > policies.ends) else instant
 
 
-def coming(job: Job, next_fire: int | None) -> Job:
-    """The job with a next firing that was computed here and now, and what tells the zone data it was computed with."""
+def coming(job: Job, next_fire: int | None, **state: Any) -> Job:
+    """The job with a next firing that was computed here and now, and what tells the zone data it was computed with.
+
+    `state` is what else becomes of it.
+    """
     delay = 0 if next_fire is None else delay_of(job, next_fire)
-    if next_fire is None or not _asks_zone(job):
-        return replace(job, next_fire=next_fire, next_delay=delay, zone_data=None, next_wall=None)
-    wall = wall_before(load_zone(job.timezone), next_fire)
-    return replace(job, next_fire=next_fire, next_delay=delay, zone_data=zone_data(job.timezone), next_wall=wall)
+    data, wall = None, None
+    if next_fire is not None and _asks_zone(job):
+        data, wall = zone_data(job.timezone), wall_before(load_zone(job.timezone), next_fire)
+    return replace(job, next_fire=next_fire, next_delay=delay, zone_data=data, next_wall=wall, **state)
 
 
 def rejittered(job: Job) -> Job:
