@@ -24,7 +24,7 @@ Callback = Callable[..., object] | str
 class CronService:
     """A scheduler with plain calls: each blocks for one commit at most, from any thread, also inside an event loop.
 
-    One that changes a job which is about to fire waits for that, 40 ms at most.
+    One that changes a job which is about to fire waits for that, 80 ms at most.
 
     ```python
     with CronService("jobs.db") as cron:

@@ -69,7 +69,7 @@ def _claimed(
         if entry.request is request:
             entry.request = None
         entry.apply(claim.commit)
-        book.lead.note(book.clock.now() - granted)
+        book.lead.note(book.clock.now() - granted, book.clock.monotonic())
         book.launch(entry, claim.execution)
     else:
         entry.note_unanswered(claim.execution.id)

@@ -11,8 +11,9 @@ from aurora_scheduler.rules import AHEAD
 
 __all__ = ["Lead"]
 
-#: What claims have taken is followed upwards fast and downwards slowly: most are to stand in time, not half of them.
-_UP, _DOWN = 4, 64
+#: What claims have taken is followed upwards fast, by a quarter with each, and downwards slowly, within so many
+#: seconds: most are to stand in time, not half of them, and what holds them up now and then does so again.
+_UP, _DOWN = 4, 1.5
 #: And so many times as much is reckoned with.
 _MARGIN = 2
 #: The longest lead, in microseconds: what is claimed with another is so further ahead, and not beyond `rules.AHEAD`.
@@ -20,14 +21,15 @@ _MOST = AHEAD * 3 // 5
 
 
 class Lead:
-    """Twice as long as claims have lately taken: at least `least` seconds, and 24 ms at most.
+    """Twice as long as claims have lately taken: at least `least` seconds, and 48 ms at most.
 
     By a virtual clock claims take no time, and none is made ahead.
     """
 
     def __init__(self, least: float) -> None:
         self._least = round(least * SECOND)
-        self._usual = 0
+        self._usual = 0.0
+        self._noted = 0.0
         #: In microseconds.
         self.time = self._least
 
@@ -40,8 +42,9 @@ class Lead:
         """Both in seconds."""
         return self.time / SECOND, self.reach / SECOND
 
-    def note(self, took: int) -> None:
-        """A claim has taken so many microseconds, from when it was decided until it stood."""
-        more = min(took, AHEAD) - self._usual  # a clock that was set tells anything
-        self._usual = max(0, self._usual + (more // _UP if more > 0 else -(-more // _DOWN)))
-        self.time = max(self._least, min(_MARGIN * self._usual, _MOST))
+    def note(self, took: int, at: float) -> None:
+        """A claim has taken so many microseconds, from when it was decided until it stood; `at` is the monotonic now."""
+        since, self._noted = at - self._noted, at
+        more = max(0, min(took, AHEAD)) - self._usual  # a clock that was set tells anything
+        self._usual += more / _UP if more > 0 else more * min(1.0, since / _DOWN)
+        self.time = max(self._least, min(round(_MARGIN * self._usual), _MOST))

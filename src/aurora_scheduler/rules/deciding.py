@@ -49,7 +49,7 @@ __all__ = [
 
 #: A firing may be claimed so many microseconds ahead of its instant, as if that had come, at most. Its callback begins
 #: when it has.
-AHEAD = 40_000
+AHEAD = 80_000
 
 
 @dataclass(frozen=True, slots=True)
