@@ -126,7 +126,7 @@ class Notes:
     changes: list[Change] = field(default_factory=list)
     """What else happened to jobs."""
     known: set[int] = field(default_factory=set)
-    """The numbers of changes that the engine here made itself."""
+    """The numbers of changes that the engine here made itself, or hears of by what is `touched`."""
     numbers: list[int] = field(default_factory=list)
     """The numbers of all changes, in order; where others are told of them."""
     must_last: bool = False

@@ -135,7 +135,6 @@ class Book:
             return
         if entry is None:
             entry = self._entries[job_id] = self._former(snapshot) or Entry(snapshot.job)
-            entry.is_kept = True
             self.horizon.look(len(self._entries))
         entry.take(snapshot)
         self._note_unresolved(entry)
@@ -194,7 +193,6 @@ class Book:
 
     def _forget(self, entry: Entry) -> None:
         del self._entries[entry.job.id]
-        entry.is_kept = False
         self.horizon.look(len(self._entries))
 
     def task_ended(self, entry: Entry, scope: trio.CancelScope) -> None:
@@ -218,7 +216,7 @@ class Book:
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether the entry's job was deleted (a job created again under its id is another one)."""
-        return not entry.is_kept
+        return self._entries.get(entry.job.id) is not entry
 
     def overdue(self, by: int) -> int:
         """How many jobs have been due for more than `by` microseconds, and have not begun."""

@@ -10,7 +10,7 @@ import trio
 
 from aurora_scheduler.engine.alarms import Bell
 from aurora_scheduler.engine.requests import Request
-from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, JobStatus, Outcome, Trigger
+from aurora_scheduler.model import CallbackName, Commit, Execution, ExecutionStatus, Job, Outcome, Trigger
 from aurora_scheduler.ports import Clock, Snapshot
 from aurora_scheduler.rules.overlap import has_room
 from aurora_scheduler.tickets import Ticket
@@ -94,14 +94,10 @@ class Attempt:
 class Entry:
     """A job in the book: its last known rows, its attempts that run here, and the scope of its task."""
 
-    __slots__ = (
-        "attempts", "awaits_end", "bell", "claiming", "is_kept", "job", "request", "scope", "unanswered", "waiting",
-    )  # fmt: skip
+    __slots__ = ("attempts", "awaits_end", "bell", "claiming", "job", "request", "scope", "unanswered", "waiting")
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        #: Whether it is in the book: the job's one and only.
-        self.is_kept = False
         self.waiting: tuple[Execution, ...] = ()
         self.attempts: dict[str, Attempt] = {}
         #: The executions whose claims seemed to fail, the last of them: they have not begun. Where one is in the store
@@ -125,9 +121,7 @@ class Entry:
     @property
     def needs_task(self) -> bool:
         """Whether there is something to wait for: the job is active, or a run was asked for by hand."""
-        if self.job.status is JobStatus.ACTIVE:
-            return True
-        return any(row.trigger is Trigger.MANUAL for row in self.waiting)
+        return self.job.is_active or any(row.trigger is Trigger.MANUAL for row in self.waiting)
 
     @property
     def is_busy(self) -> bool:

@@ -43,7 +43,10 @@ class Lead:
         return self.time / SECOND, self.reach / SECOND
 
     def note(self, took: int, at: float) -> None:
-        """A claim has taken so many microseconds, from when it was decided until it stood; `at` is when that was."""
+        """A claim has taken so many microseconds, from when it was decided until it stood.
+
+        `at` is the moment now, in seconds of the monotonic clock.
+        """
         since, self._noted = at - self._noted, at
         more = max(0, min(took, AHEAD)) - self._usual  # a clock that was set tells anything
         self._usual += more / _UP if more > 0 else more * min(1.0, since / _DOWN)

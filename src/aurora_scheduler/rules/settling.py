@@ -62,19 +62,17 @@ def settle(
         streak = 0
     elif outcome.status in _FAILURES:
         streak += 1
+    state = {"last_run": ended.started, "last_run_result": outcome.result, "retry_count": streak}
     new: tuple[Execution, ...] = ()
     if outcome.status in _FAILURES:
         if job.status is JobStatus.ACTIVE:
             if streak > job.policies.max_retries:
-                after = stepped(job, last_run=ended.started, last_run_result=outcome.result, retry_count=streak)
-                return _exhausted(after, waiting, others_running, ended, outcome.error, now, new_id)
+                return _exhausted(stepped(job, **state), waiting, others_running, ended, outcome.error, now, new_id)
             new = (_next_attempt(execution, now + retry_delay(job.policies, execution), None, new_id()),)
     elif outcome.reason == Reason.STOPPED and _runs_again(job, execution):
         new = (_next_attempt(execution, now, Reason.RECOVERED, new_id()),)
-    after, change = finish_if_over(
-        job, now, open_left=bool(new or waiting or others_running),
-        version=job.version + 1, last_run=ended.started, last_run_result=outcome.result, retry_count=streak,
-    )  # fmt: skip
+    open_left = bool(new or waiting or others_running)
+    after, change = finish_if_over(job, now, open_left=open_left, version=job.version + 1, **state)
     return Commit(job=after, new=new, moved=(ended,), change=change)
 
 
